@@ -1,0 +1,161 @@
+"""Activation functions, each one plain function of NumPy calls.
+
+Given arrays they return arrays; given Tensors, Tensors, recorded. Where a formula has two
+numerically safe branches, each branch is the whole function continued, so their seam has no kink
+and derivatives of every order are right on both sides of it.
+"""
+
+import numpy as np
+
+from ._typing import Array, Axis
+from .primitives import as_array, stop_gradient
+from .primitives import relu as _relu
+
+__all__ = [
+    "leaky_relu",
+    "log_softmax",
+    "relu",
+    "sigmoid",
+    "softmax",
+    "softplus",
+    "tanh",
+]
+
+
+def relu(x: Array) -> Array:
+    """The rectified linear unit, relu(x) = max(x, 0), with gradient [x > 0], which is 0 at 0.
+
+    Shape: x (...) -> (...)
+
+    Example:
+        >>> import numpy as np
+        >>> from tinygrad_nn.activations import relu
+        >>> relu(np.array([-1.0, 0.0, 2.0]))
+        array([0., 0., 2.])
+
+    Reference: [Goodfellow2016] section 6.3.1.
+    """
+    return _relu(as_array(x))
+
+
+def leaky_relu(x: Array, slope: float = 0.01) -> Array:
+    """The leaky rectifier: x for x > 0, else slope·x. Its gradient is 1 or slope; slope at 0.
+
+    Shape: x (...) -> (...)
+
+    Example:
+        >>> import numpy as np
+        >>> from tinygrad_nn.activations import leaky_relu
+        >>> leaky_relu(np.array([-1.0, 2.0]), slope=0.1)
+        array([-0.1,  2. ])
+
+    Reference: [Maas2013].
+    """
+    x = as_array(x)
+    return np.where(x > 0, x, slope * x)
+
+
+def sigmoid(x: Array) -> Array:
+    """The logistic function, σ(x) = 1 / (1 + e⁻ˣ), with gradient σ·(1 − σ).
+
+    Never overflows, and keeps its relative precision in both tails.
+
+    Shape: x (...) -> (...)
+
+    Example:
+        >>> import numpy as np
+        >>> from tinygrad_nn.activations import sigmoid
+        >>> sigmoid(np.array([-1000.0, 0.0, 1000.0]))
+        array([0. , 0.5, 1. ])
+
+    Reference: [Goodfellow2016] section 3.10.
+    """
+    x = as_array(x)
+    positive = x >= 0
+    e = np.exp(np.where(positive, -x, x))  # e^−|x| ≤ 1
+    return np.where(positive, 1, e) / (1 + e)  # 1/(1+e⁻ˣ) and eˣ/(1+eˣ) are the same function
+
+
+def tanh(x: Array) -> Array:
+    """The hyperbolic tangent, with gradient 1 − tanh²(x).
+
+    Shape: x (...) -> (...)
+
+    Example:
+        >>> from tinygrad_nn.activations import tanh
+        >>> float(tanh(0.0))
+        0.0
+
+    Reference: [Goodfellow2016] section 6.3.2.
+    """
+    return np.tanh(as_array(x))
+
+
+def softplus(x: Array) -> Array:
+    """The smooth rectifier, ln(1 + eˣ), with gradient σ(x).
+
+    Never overflows, and keeps its relative precision for very negative x.
+
+    Shape: x (...) -> (...)
+
+    Example:
+        >>> import numpy as np
+        >>> from tinygrad_nn.activations import softplus
+        >>> softplus(np.array([-1000.0, 1000.0]))
+        array([   0., 1000.])
+
+    Reference: [Dugas2001].
+    """
+    x = as_array(x)
+    positive = x >= 0
+    e = np.exp(np.where(positive, -x, x))  # e^−|x| ≤ 1
+    return np.where(positive, x, 0) + np.log1p(e)  # x + ln(1 + e⁻ˣ) = ln(1 + eˣ)
+
+
+def softmax(x: Array, axis: Axis = -1) -> Array:
+    """The normalised exponential, eˣⁱ / Σⱼ eˣʲ along an axis: positive, with sum 1.
+
+    Its vector-Jacobian product is y·(g − Σ g·y). The largest entry is taken away first, as a
+    constant, since adding one changes nothing: so nothing overflows.
+
+    Shape: x (..., classes) -> (..., classes)
+
+    Args:
+        x: logits.
+        axis: the axis, or axes, of the classes.
+
+    Example:
+        >>> import numpy as np
+        >>> from tinygrad_nn.activations import softmax
+        >>> softmax(np.array([1000.0, 1000.0]))
+        array([0.5, 0.5])
+
+    Reference: [Goodfellow2016] section 6.2.2.3.
+    """
+    x = as_array(x)
+    e = np.exp(x - stop_gradient(np.max(x, axis=axis, keepdims=True)))
+    return e / np.sum(e, axis=axis, keepdims=True)
+
+
+def log_softmax(x: Array, axis: Axis = -1) -> Array:
+    """The logarithm of softmax, xᵢ − ln Σⱼ eˣʲ, with vector-Jacobian product g − softmax·Σ g.
+
+    Right where the logarithm of a computed softmax would be −∞.
+
+    Shape: x (..., classes) -> (..., classes)
+
+    Args:
+        x: logits.
+        axis: the axis, or axes, of the classes.
+
+    Example:
+        >>> import numpy as np
+        >>> from tinygrad_nn.activations import log_softmax
+        >>> log_softmax(np.array([0.0, -1000.0]))
+        array([    0., -1000.])
+
+    Reference: [Goodfellow2016] section 6.2.2.3.
+    """
+    x = as_array(x)
+    shifted = x - stop_gradient(np.max(x, axis=axis, keepdims=True))
+    return shifted - np.log(np.sum(np.exp(shifted), axis=axis, keepdims=True))

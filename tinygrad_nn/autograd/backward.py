@@ -1,0 +1,120 @@
+"""The one walker: it sends cotangents back through a recording.
+
+Rows of the table know mathematics only. Everything they share happens here, once: the order of
+the visit, adding up what reaches a node along several paths, summing broadcast axes away, and
+keeping each cotangent in its value's dtype.
+"""
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from .._typing import Array, Shape
+from ..errors import GradientError
+from ..primitives import ASTYPE
+from .graph import Node, topological_order, tracked_inputs
+
+__all__ = ["plan", "unbroadcast", "walk"]
+
+
+def plan(roots: Sequence[Node], targets: Collection[Node] | None = None) -> list[Node]:
+    """The nodes a gradient must visit, from the roots towards the targets.
+
+    With targets, only nodes between them and the roots are kept, and the visit ends at the
+    targets; without, every tracked node is kept.
+    """
+    roots = [root for root in roots if root.tracked]
+    if targets is None:
+        return topological_order(roots, tracked_inputs)[::-1]
+    order = topological_order(roots, lambda n: () if n in targets else tracked_inputs(n))
+    between = set(targets)
+    for node in order:  # inputs come first, so one sweep finds all that depends on a target
+        if any(i in between for i in node.parents):
+            between.add(node)
+    return [node for node in reversed(order) if node in between]
+
+
+def walk(
+    visit: Sequence[Node],
+    seeds: Sequence[tuple[Node, Array]],
+    targets: Collection[Node] = (),
+    wrap: Callable[[Node], Array] | None = None,
+) -> Iterator[tuple[Node, Array]]:
+    """Visit the nodes of a plan; yield each with its complete gradient, outputs first.
+
+    Args:
+        visit: the nodes in order, from `plan`.
+        seeds: the roots, each with the cotangent to start from.
+        targets: nodes not to go beyond.
+        wrap: makes what the rules compute with from a node. By default that is its plain value;
+            a wrapper that makes Tensors has the visit itself recorded, for higher derivatives.
+    """
+    wanted = set(visit)
+    cotangents: dict[Node, Array] = {}
+    for root, seed in seeds:
+        cotangents[root] = cotangents[root] + seed if root in cotangents else seed
+    for node in visit:
+        g = cotangents.pop(node, None)
+        if g is None:
+            continue
+        if isinstance(g, np.generic):  # 0-d arrays add up to NumPy scalars
+            g = np.asarray(g)
+        yield node, g
+        primitive = node.primitive
+        if primitive is None or node in targets:
+            continue
+        y, values = _contents(node, wrap)
+        static = node.static or {}
+        for position, parent in enumerate(node.inputs):
+            if type(parent) is not Node or parent not in wanted:
+                continue
+            part = _fit(primitive.pull(position, g, y, values, static), parent.value)
+            before = cotangents.get(parent)
+            cotangents[parent] = part if before is None else before + part
+
+
+def _contents(node: Node, wrap: Callable[[Node], Array] | None) -> tuple[Array, list[Any]]:
+    """The output and the inputs of a node, as its derivatives are to see them."""
+    if wrap is None:
+        return node.value, [i.value if type(i) is Node else i for i in node.inputs]
+    inputs = [(wrap(i) if i.tracked else i.value) if type(i) is Node else i for i in node.inputs]
+    return wrap(node), inputs
+
+
+def _fit(g: Array, like: Array) -> Array:
+    """Give a cotangent exactly the shape and dtype of the value it belongs to."""
+    if isinstance(g, np.generic):
+        g = np.asarray(g)
+    if g.shape != like.shape:
+        g = unbroadcast(g, like.shape)
+    if g.dtype != like.dtype:
+        g = ASTYPE(g, dtype=like.dtype)
+    return g
+
+
+def unbroadcast(g: Array, shape: Shape) -> Array:
+    """Undo broadcasting: sum the axes along which a value was repeated.
+
+    Broadcasting (3, 1) to (2, 3, 4) uses each element 2·4 times, so its gradient is the sum over
+    the leading axis and over the last.
+
+    Raises:
+        GradientError: the two shapes are not related by broadcasting, as when a derivative that a
+            user wrote returns something of the wrong shape.
+    """
+    added = g.ndim - len(shape)
+    stretched = [added + i for i, n in enumerate(shape) if n == 1 and g.shape[added + i] != 1]
+    axes = (*range(added), *stretched)
+    if axes and added >= 0:
+        g = np.reshape(np.sum(g, axis=axes), shape)  # (2, 3, 4) -> (3,) -> (3, 1)
+    if g.shape != shape:
+        # A gradient may also come back smaller than its value, as one that is constant there.
+        try:
+            return np.broadcast_to(g, shape)
+        except ValueError:
+            raise GradientError(
+                f"backward: a derivative must return the shape {shape} of its input, "
+                f"or one that broadcasts from it; got {g.shape}"
+            ) from None
+    return g

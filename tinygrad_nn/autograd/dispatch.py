@@ -1,0 +1,215 @@
+"""How a call on Tensors is carried out: computed, and recorded where a gradient may flow.
+
+`Recorded` is the half of Tensor that faces NumPy: its protocols, and the one function through
+which every recorded operation passes. The other half, in tensor.py, faces the user.
+"""
+
+import linecache
+from collections.abc import Callable, Sequence
+from typing import Any, Self
+
+import numpy as np
+
+from ..errors import (
+    AssignmentError,
+    DtypeError,
+    MissingDerivativeError,
+    OutOfBoundsError,
+    ShapeError,
+    TinygradNNError,
+)
+from ..primitives import Constant, Primitive, Rewrite, Trait, find
+from .graph import Node
+from .recording import source_line, state, user_site
+
+__all__ = ["Recorded"]
+
+# What ufunc.reduce is called in the table. Its axis counts from 0, where the function's is None.
+_REDUCTIONS: dict[np.ufunc, Callable[..., Any]] = {
+    np.add: np.sum,
+    np.maximum: np.max,
+    np.minimum: np.min,
+}
+
+
+class Recorded:
+    """A handle on a node, on which NumPy's functions can be called."""
+
+    __slots__ = ("__weakref__", "_node")
+
+    _node: Node
+
+    @classmethod
+    def _of(cls, node: Node) -> Self:
+        """A new handle on a node."""
+        handle = cls.__new__(cls)
+        handle._node = node
+        return handle
+
+    @classmethod
+    def _record(
+        cls, primitive: Primitive, arguments: Sequence[Any], static: dict[str, Any]
+    ) -> Self:
+        """Run a row of the table on values; remember how, where a gradient may flow.
+
+        This is the hot path: every operation on Tensors passes through here once.
+        """
+        inputs: list[Any] = []
+        values: list[Any] = []
+        tracked = False
+        for argument in arguments:
+            if isinstance(argument, Recorded):
+                node = argument._node
+                tracked = tracked or node.tracked
+                inputs.append(node)
+                values.append(node.value)
+            else:
+                if isinstance(argument, (list, tuple)):
+                    argument = np.asarray(argument)
+                inputs.append(argument)
+                values.append(argument)
+        try:
+            value = primitive.evaluate(values, static)
+        except (ValueError, TypeError, IndexError) as error:
+            if isinstance(error, TinygradNNError):
+                raise
+            raise _retold(error, primitive, values) from error
+        if isinstance(value, np.generic):
+            value = np.asarray(value)
+        if not (tracked and state.enabled) or value.dtype.kind != "f":
+            return cls._of(Node(value))
+        node = Node(value, primitive, tuple(map(_own, inputs)), static)
+        node.tracked = Trait.OPAQUE not in primitive.traits
+        node.scope = state.scope
+        node.code, node.instruction = user_site()
+        return cls._of(node)
+
+    def __apply_primitive__(
+        self, primitive: Primitive, arrays: Sequence[Any], static: dict[str, Any]
+    ) -> Self:
+        return self._record(primitive, arrays, static)
+
+    def __array_function__(
+        self,
+        function: Callable[..., Any],
+        types: Sequence[type],
+        args: Sequence[Any],
+        kwargs: dict[str, Any],
+    ) -> Any:
+        return self._apply(function, args, kwargs)
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        if method == "__call__":
+            return self._apply(ufunc, inputs, kwargs)
+        if method == "reduce" and ufunc in _REDUCTIONS:
+            return self._apply(_REDUCTIONS[ufunc], inputs, {"axis": 0} | kwargs)
+        if _needs_gradient((inputs, kwargs)):
+            raise MissingDerivativeError(
+                f"numpy.{ufunc.__name__}.{method}: this method of a ufunc has no derivative; "
+                f"use a function that has one (docs/derivatives.md lists them)"
+            )
+        return self._compute(getattr(ufunc, method), inputs, kwargs)
+
+    @classmethod
+    def _apply(
+        cls, function: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]
+    ) -> Any:
+        """Carry out a NumPy function by what the table says of it.
+
+        Raises:
+            MissingDerivativeError: a gradient is needed, and the table has no row for the
+                function, or none for these options.
+        """
+        entry = find(function)
+        if isinstance(entry, Primitive):
+            try:
+                arrays, static = entry.bind(args, kwargs)
+            except MissingDerivativeError:
+                if _needs_gradient((args, kwargs)):
+                    raise
+            else:
+                return cls._record(entry, arrays, static)
+        elif isinstance(entry, Rewrite):
+            return entry.function(*args, **kwargs)
+        elif not isinstance(entry, Constant) and _needs_gradient((args, kwargs)):
+            name = f"{getattr(function, '__module__', None) or 'numpy'}.{function.__name__}"
+            raise MissingDerivativeError(
+                f"{name}: this function has no derivative in the table, and a gradient is "
+                f"needed; compose it from functions that have one (docs/derivatives.md lists "
+                f"them), add a row as docs/CONTRIBUTING.md shows, or compute under no_grad()"
+            )
+        return cls._compute(function, args, kwargs)
+
+    @classmethod
+    def _compute(
+        cls, function: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]
+    ) -> Any:
+        """Run a function on the plain values of its Tensors; make Tensors of what it returns."""
+        out = kwargs.get("out")
+        if any(isinstance(o, Recorded) for o in (out if isinstance(out, tuple) else (out,))):
+            raise AssignmentError(
+                f"{function.__name__}: out= cannot be a Tensor, whose value a graph may still "
+                f"need; use the returned value"
+            )
+        return cls._wrapped(function(*_plain(args), **_plain(kwargs)))
+
+    @classmethod
+    def _wrapped(cls, value: Any) -> Any:
+        """Make Tensors of arrays; leave what describes them (shapes, dtypes, truth) as it is."""
+        if type(value) in (list, tuple):
+            return type(value)(cls._wrapped(item) for item in value)
+        if isinstance(value, np.generic):
+            value = np.asarray(value)
+        return cls._of(Node(value)) if hasattr(value, "__array_function__") else value
+
+
+def _own(value: Any) -> Any:
+    """Keep a constant safe from whoever else holds the array and may write into it."""
+    if type(value) is np.ndarray and (value.flags.writeable or value.base is not None):
+        value = value.copy()
+        value.flags.writeable = False
+    return value
+
+
+def _plain(value: Any) -> Any:
+    """The same arguments, with the values of Tensors in place of Tensors."""
+    if isinstance(value, Recorded):
+        return value._node.value
+    if type(value) in (list, tuple):
+        return type(value)(map(_plain, value))
+    if type(value) is dict:
+        return {key: _plain(item) for key, item in value.items()}
+    return value
+
+
+def _needs_gradient(value: Any) -> bool:
+    """Whether a gradient may flow through any Tensor among the arguments."""
+    if isinstance(value, Recorded):
+        return state.enabled and value._node.tracked
+    if isinstance(value, dict):
+        return any(map(_needs_gradient, value.values()))
+    return isinstance(value, (list, tuple)) and any(map(_needs_gradient, value))
+
+
+def _retold(error: Exception, primitive: Primitive, values: Sequence[Any]) -> TinygradNNError:
+    """NumPy's error again, with the operation, the shapes, the scope and the user's own line."""
+    shapes = " and ".join(str(getattr(v, "shape", type(v).__name__)) for v in values)
+    kind: type[TinygradNNError] = ShapeError
+    expected = f"NumPy says: {error}"
+    if isinstance(error, TypeError):
+        kind = DtypeError
+        shapes += " of " + " and ".join(str(getattr(v, "dtype", type(v).__name__)) for v in values)
+    elif isinstance(error, IndexError) and not isinstance(error, ValueError):
+        kind = OutOfBoundsError
+    elif primitive.name == "matmul":
+        expected = "expected shapes (..., m, k) and (..., k, n)"
+    elif Trait.ELEMENTWISE in primitive.traits:
+        expected = "expected shapes that broadcast together"
+    where = "/".join((*state.scope, primitive.name))
+    code, instruction = user_site()
+    line = ""
+    if code is not None:
+        source = source_line(code, instruction)
+        text = linecache.getline(source.file, source.line).strip()
+        line = f"; at {source}" + (f": {text}" if text else "")
+    return kind(f"{where}: {expected}; got {shapes}{line}")

@@ -1,0 +1,135 @@
+"""What is true while recording: on or off, in which scope, and on which line of the user's.
+
+All of it is per thread, so that two threads can train two models at once.
+"""
+
+import sys
+from contextlib import ContextDecorator
+from pathlib import Path
+from threading import local
+from types import CodeType
+from typing import NamedTuple, TypeAlias
+
+__all__ = [
+    "Scope",
+    "SourceLine",
+    "enable_grad",
+    "is_recording",
+    "no_grad",
+    "scope",
+    "source_line",
+    "state",
+    "user_site",
+]
+
+Scope: TypeAlias = tuple[str, ...]
+
+_PACKAGE = str(Path(__file__).parents[1])
+
+
+class SourceLine(NamedTuple):
+    """The user's line that recorded a node."""
+
+    file: str
+    line: int
+    function: str
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line} in {self.function}"
+
+
+class _State(local):
+    """This thread's recording: each thread starts with these class attributes."""
+
+    enabled = True
+    scope: Scope = ()
+
+
+state = _State()
+
+
+class _Recording(ContextDecorator):
+    """Switch recording within a block. Usable as a decorator, re-entrant, per thread."""
+
+    _enabled: bool
+
+    def __init__(self) -> None:
+        self._before: list[bool] = []
+
+    def __enter__(self) -> None:
+        self._before.append(state.enabled)
+        state.enabled = self._enabled
+
+    def __exit__(self, *_: object) -> None:
+        state.enabled = self._before.pop()
+
+
+class no_grad(_Recording):  # noqa: N801  the name that the field uses for it
+    """Compute without recording, in a ``with`` block or a decorated function.
+
+    Inside, results need no gradient, and in-place operators rebind a parameter's value.
+
+    Example:
+        >>> import tinygrad_nn as tnn
+        >>> w = tnn.Tensor([1.0, 2.0], requires_grad=True)
+        >>> (w * w).sum().backward()
+        >>> with tnn.no_grad():
+        ...     w -= 0.5 * w.grad
+        >>> w
+        Tensor([0., 0.], requires_grad=True)
+    """
+
+    _enabled = False
+
+
+class enable_grad(_Recording):  # noqa: N801  the counterpart of no_grad
+    """Record within a block, whatever surrounds it. The transforms need this for their inputs."""
+
+    _enabled = True
+
+
+def is_recording() -> bool:
+    """Whether operations on this thread are being recorded now."""
+    return state.enabled
+
+
+class scope:  # noqa: N801  reads as a statement: with scope("hidden"):
+    """Name the part of a model that a ``with`` block computes, for diagrams and errors.
+
+    Scopes nest: within ``scope("encoder")`` and ``scope("hidden")`` a node belongs to
+    ``encoder/hidden``.
+    """
+
+    __slots__ = ("_before", "_name")
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __enter__(self) -> None:
+        self._before = state.scope
+        state.scope = (*self._before, self._name)
+
+    def __exit__(self, *_: object) -> None:
+        state.scope = self._before
+
+
+def user_site() -> tuple[CodeType | None, int]:
+    """The code object and instruction of the innermost frame that is not this package's.
+
+    Frames themselves are never kept: they would hold every local variable alive.
+    """
+    frame = sys._getframe(2)
+    while frame.f_code.co_filename.startswith(_PACKAGE):
+        if frame.f_back is None:
+            return None, -1
+        frame = frame.f_back
+    return frame.f_code, frame.f_lasti
+
+
+def source_line(code: CodeType, instruction: int) -> SourceLine:
+    """Turn a code object and an instruction's offset into a line people can open."""
+    line = code.co_firstlineno
+    for start, end, number in code.co_lines():
+        if start <= instruction < end:
+            line = number or line
+    return SourceLine(code.co_filename, line, code.co_name)

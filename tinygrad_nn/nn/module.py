@@ -1,0 +1,72 @@
+"""Module: what has parameters and a forward function."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from .._typing import Array
+from ..autograd import Tensor, scope
+
+__all__ = ["Module"]
+
+
+class Module:
+    """The base of layers and models: parameters, and a `forward` that computes with them.
+
+    A subclass sets Tensors and Modules as attributes and defines `forward`. Calling the module
+    runs `forward` within a scope of its name, which diagrams and errors show.
+
+    Example:
+        >>> import tinygrad_nn as tnn
+        >>> class Line(tnn.nn.Module):
+        ...     def __init__(self):
+        ...         self.slope = tnn.Tensor(2.0, requires_grad=True)
+        ...     def forward(self, x):
+        ...         return self.slope * x
+        >>> Line()(3.0).item()
+        6.0
+    """
+
+    name: str | None = None
+
+    def forward(self, x: Array) -> Array:
+        """Compute the output for an input. Each subclass defines its own."""
+        raise NotImplementedError(f"{type(self).__name__}: define forward(self, x)")
+
+    def __call__(self, *inputs: Any, **options: Any) -> Array:
+        """Run `forward` within the scope of this module's name."""
+        with scope(self.name or type(self).__name__.lower()):
+            return self.forward(*inputs, **options)
+
+    def named_parameters(self) -> Iterator[tuple[str, Tensor]]:
+        """Every Tensor that requires a gradient, once each, with its path such as ``0.weights``."""
+        seen: set[int] = set()
+        for path, tensor in _find_parameters("", self):
+            if id(tensor) not in seen:
+                seen.add(id(tensor))
+                yield path, tensor
+
+    def parameters(self) -> list[Tensor]:
+        """Every Tensor that requires a gradient, once each."""
+        return [tensor for _, tensor in self.named_parameters()]
+
+    def zero_grad(self) -> None:
+        """Forget the gradients that `backward` has collected."""
+        for parameter in self.parameters():
+            parameter.grad = None
+
+
+def _find_parameters(path: str, value: Any) -> Iterator[tuple[str, Tensor]]:
+    if isinstance(value, Tensor):
+        if value.requires_grad:
+            yield path, value
+        return
+    if isinstance(value, Module):
+        items = vars(value).items()
+    elif isinstance(value, (list, tuple)):
+        items = {str(i): item for i, item in enumerate(value)}.items()
+    elif isinstance(value, dict):
+        items = {str(key): item for key, item in value.items()}.items()
+    else:
+        return
+    for key, item in items:
+        yield from _find_parameters(f"{path}.{key}" if path else key, item)

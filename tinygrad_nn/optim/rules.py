@@ -1,0 +1,107 @@
+"""Update rules: pure functions from a parameter, its gradient and a state to the next ones.
+
+A rule is data (its hyperparameters) and two functions. It is written in NumPy calls on arrays it
+never writes into, and its state is explicit, so a run can be replayed, saved or compiled.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeAlias
+
+import numpy as np
+
+from .._typing import Array
+from ..errors import ArgumentError
+
+__all__ = ["AdamRule", "Rule", "SGDRule", "State"]
+
+State: TypeAlias = dict[str, Any]
+
+
+class Rule(Protocol):
+    """What an optimiser needs of a rule."""
+
+    def init(self, parameter: Array) -> State:
+        """The state before the first update."""
+
+    def update(self, parameter: Array, gradient: Array, state: State) -> tuple[Array, State]:
+        """The parameter and the state after one update."""
+
+
+@dataclass(frozen=True)
+class SGDRule:
+    """Stochastic gradient descent, with momentum μ, Nesterov's variant and weight decay λ.
+
+    g ← ∇ + λ·w;  v ← μ·v + g;  w ← w − η·v, or w ← w − η·(g + μ·v) for Nesterov.
+
+    Reference: [Sutskever2013], in the form that keeps the learning rate out of the velocity.
+    """
+
+    learning_rate: float = 0.01
+    momentum: float = 0.0
+    nesterov: bool = False
+    weight_decay: float = 0.0
+
+    def __post_init__(self) -> None:
+        _check("SGD", "learning_rate", self.learning_rate, 0, math.inf)
+        _check("SGD", "momentum", self.momentum, 0, 1)
+        _check("SGD", "weight_decay", self.weight_decay, 0, math.inf)
+        if self.nesterov and self.momentum == 0:
+            raise ArgumentError("SGD: nesterov=True expected a momentum above 0; got 0")
+
+    def init(self, parameter: Array) -> State:
+        """A velocity of zero, where there is momentum."""
+        return {"velocity": np.zeros_like(parameter)} if self.momentum else {}
+
+    def update(self, parameter: Array, gradient: Array, state: State) -> tuple[Array, State]:
+        """One step down the gradient."""
+        if self.weight_decay:
+            gradient = gradient + self.weight_decay * parameter
+        if not self.momentum:
+            return parameter - self.learning_rate * gradient, state
+        velocity = self.momentum * state["velocity"] + gradient
+        step = gradient + self.momentum * velocity if self.nesterov else velocity
+        return parameter - self.learning_rate * step, {"velocity": velocity}
+
+
+@dataclass(frozen=True)
+class AdamRule:
+    """Adam: steps scaled by running means of the gradient and of its square.
+
+    m ← β₁·m + (1 − β₁)·g;  v ← β₂·v + (1 − β₂)·g²;
+    w ← w − η · m̂ / (√v̂ + ε), with m̂ = m / (1 − β₁ᵗ) and v̂ = v / (1 − β₂ᵗ).
+
+    Reference: [Kingma2015] algorithm 1.
+    """
+
+    learning_rate: float = 0.001
+    beta1: float = 0.9
+    beta2: float = 0.999
+    epsilon: float = 1e-8
+
+    def __post_init__(self) -> None:
+        _check("Adam", "learning_rate", self.learning_rate, 0, math.inf)
+        _check("Adam", "beta1", self.beta1, 0, 1)
+        _check("Adam", "beta2", self.beta2, 0, 1)
+        _check("Adam", "epsilon", self.epsilon, 0, math.inf)
+
+    def init(self, parameter: Array) -> State:
+        """Moments of zero, before step 1."""
+        zeros = np.zeros_like(parameter)
+        return {"step": 0, "first": zeros, "second": zeros}
+
+    def update(self, parameter: Array, gradient: Array, state: State) -> tuple[Array, State]:
+        """One step, with both moments corrected for their start at zero."""
+        step = state["step"] + 1
+        first = self.beta1 * state["first"] + (1 - self.beta1) * gradient
+        second = self.beta2 * state["second"] + (1 - self.beta2) * (gradient * gradient)
+        # The corrections are numbers, so they act on numbers where they can, not on arrays.
+        rate = self.learning_rate / (1 - self.beta1**step)
+        root = np.sqrt(second) * (1 / math.sqrt(1 - self.beta2**step))
+        parameter = parameter - rate * first / (root + self.epsilon)
+        return parameter, {"step": step, "first": first, "second": second}
+
+
+def _check(rule: str, name: str, value: float, low: float, high: float) -> None:
+    if not low <= value < high:
+        raise ArgumentError(f"{rule}: expected {low} <= {name} < {high}; got {value!r}")

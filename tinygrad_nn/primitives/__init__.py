@@ -1,0 +1,51 @@
+"""The table: each NumPy function beside its derivatives. No graph, no Tensor.
+
+Importing this room fills the table. The rows live in one module a kind of function:
+`elementwise`, `reductions`, `shaping`, `indexing`, `linalg`.
+"""
+
+from . import elementwise, indexing, linalg, reductions, shaping
+from .elementwise import ASTYPE, IDENTITY, RELU, STOP_GRADIENT, relu, stop_gradient
+from .indexing import GETITEM, SCATTER
+from .linalg import dot
+from .table import (
+    TABLE,
+    Call,
+    Constant,
+    Derivative,
+    Domain,
+    Primitive,
+    Rewrite,
+    Trait,
+    as_array,
+    define,
+    find,
+)
+
+__all__ = [
+    "ASTYPE",
+    "GETITEM",
+    "IDENTITY",
+    "RELU",
+    "SCATTER",
+    "STOP_GRADIENT",
+    "TABLE",
+    "Call",
+    "Constant",
+    "Derivative",
+    "Domain",
+    "Primitive",
+    "Rewrite",
+    "Trait",
+    "as_array",
+    "define",
+    "dot",
+    "elementwise",
+    "find",
+    "indexing",
+    "linalg",
+    "reductions",
+    "relu",
+    "shaping",
+    "stop_gradient",
+]

@@ -1,0 +1,101 @@
+"""Rows that only move elements: new shapes, new orders, joined pieces."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from .._typing import Array, Shape
+from ..errors import ArgumentError
+from .elementwise import IDENTITY
+from .table import Trait, call, constant, d, define, rewrite
+
+__all__ = ["RESHAPE", "TRANSPOSE"]
+
+MOVES = Trait.LINEAR | Trait.ANALYTIC
+VIEWS = MOVES | Trait.VIEW
+
+
+def _untranspose(g: Array, y: Array, a: Array, axes: Sequence[int] | None = None) -> Array:
+    if axes is None:
+        return np.transpose(g)
+    back = [0] * a.ndim
+    for to, axis in enumerate(axes):
+        back[axis % a.ndim] = to  # a[axis] went to y[to]
+    return np.transpose(g, back)
+
+
+def _unconcatenate(
+    g: Array, y: Array, *pieces: Array, position: int, axis: int | None = 0
+) -> Array:
+    piece = pieces[position]
+    if axis is None:  # concatenate flattens first
+        start = sum(p.size for p in pieces[:position])
+        return np.reshape(g[start : start + piece.size], piece.shape)
+    start = sum(p.shape[axis] for p in pieces[:position])
+    where = [slice(None)] * g.ndim
+    where[axis] = slice(start, start + piece.shape[axis])
+    return g[tuple(where)]
+
+
+def _unstack(g: Array, y: Array, *pieces: Array, position: int, axis: int = 0) -> Array:
+    where: list[slice | int] = [slice(None)] * g.ndim
+    where[axis] = position
+    return g[tuple(where)]
+
+
+# A row is a line of mathematics: see elementwise.py.
+# fmt: off
+
+RESHAPE = define(np.reshape, "a in another shape", VIEWS,
+       d("g in the shape of a", lambda g, y, a, *, shape: np.reshape(g, a.shape)),
+       parameters="a shape", calls=(call((3, 4), shape=(2, 6)), call((6,), shape=(-1, 2))))
+TRANSPOSE = define(np.transpose, "aᵀ", VIEWS, d("gᵀ", _untranspose),
+       parameters="a axes", calls=(call((3, 4)), call((2, 3, 4), axes=(2, 0, 1))))
+define(np.swapaxes, "aᵀ in two axes", VIEWS,
+       d("gᵀ in two axes", lambda g, y, a, *, axis1, axis2: np.swapaxes(g, axis1, axis2)),
+       parameters="a axis1 axis2", calls=(call((2, 3, 4), axis1=0, axis2=-1),))
+define(np.broadcast_to, "a, repeated", VIEWS,
+       d("g, summed over the repeats", lambda g, y, a, *, shape: g),  # the walker does that sum
+       parameters="array shape subok", calls=(call((3, 1), shape=(2, 3, 4)), call((), shape=(2,))))
+define(np.expand_dims, "a with axes of length 1", VIEWS,
+       d("g in the shape of a", lambda g, y, a, *, axis: np.reshape(g, a.shape)),
+       parameters="a axis", calls=(call((3, 4), axis=1), call((3,), axis=(0, -1))))
+define(np.squeeze, "a without axes of length 1", VIEWS,
+       d("g in the shape of a", lambda g, y, a, axis=None: np.reshape(g, a.shape)),
+       parameters="a axis", calls=(call((3, 1, 4, 1)), call((3, 1, 4, 1), axis=1)))
+define(np.concatenate, "a₁, a₂, … end to end", MOVES | Trait.VARIADIC | Trait.OUT,
+       d("the part of g that came from aᵢ", _unconcatenate),
+       parameters="arrays axis out dtype casting",
+       calls=(call((2, 3), (4, 3)), call((2, 1), (2, 3), (2, 2), axis=-1),
+              call((2, 3), (2,), axis=None)))
+define(np.stack, "a₁, a₂, … along a new axis", MOVES | Trait.VARIADIC | Trait.OUT,
+       d("the part of g that came from aᵢ", _unstack),
+       parameters="arrays axis out dtype casting",
+       calls=(call((2, 3), (2, 3)), call((3,), (3,), (3,), axis=-1)))
+
+# fmt: on
+
+constant("shape ndim size result_type zeros_like ones_like empty_like can_cast")
+constant("may_share_memory shares_memory iscomplexobj isrealobj broadcast_shapes")
+
+
+@rewrite("numpy.reshape")
+def _reshape(
+    a: Array, /, shape: int | Shape, order: str = "C", *, copy: bool | None = None
+) -> Array:
+    shape = (shape,) if isinstance(shape, (int, np.integer)) else tuple(shape)
+    if order == "F":  # column order is the row order of the transpose
+        return np.transpose(RESHAPE(np.transpose(a), shape=shape[::-1]))
+    if order != "C":
+        raise ArgumentError(f"numpy.reshape: expected order 'C' or 'F'; got {order!r}")
+    return RESHAPE(a, shape=shape)
+
+
+@rewrite("numpy.ravel")
+def _ravel(a: Array, order: str = "C") -> Array:
+    return _reshape(a, -1, order)
+
+
+@rewrite("numpy.copy")
+def _copy(a: Array, order: str = "K", subok: bool = False) -> Array:
+    return IDENTITY(a)  # no recorded value is ever written, so sharing it is a copy
