@@ -68,6 +68,12 @@ class Node:
         return f"<node {what} {getattr(self.value, 'shape', ())}>"
 
     @property
+    def described(self) -> str:
+        """How an error speaks of this value."""
+        name = f" {self.name!r}" if self.name else ""
+        return f"Tensor{name} of shape {self.value.shape}"
+
+    @property
     def operands(self) -> list[Array]:
         """The values of the inputs, as the primitive saw them."""
         return [i.value if type(i) is Node else i for i in self.inputs]

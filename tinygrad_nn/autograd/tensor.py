@@ -1,10 +1,10 @@
 """Tensor: a value and its recipe, which behaves as a NumPy array.
 
-A Tensor is a thin handle on a `Node`. What its operators, its methods and NumPy's functions do
-with it is carried out by `Recorded`, in dispatch.py.
+A Tensor is a thin handle on a `Node`. Its operators and methods are in operators.py; how they,
+and NumPy's functions, are carried out and recorded, in dispatch.py.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -18,79 +18,16 @@ from ..errors import (
     GradientError,
     ShapeError,
 )
-from ..primitives import ASTYPE, GETITEM, TABLE, dot
+from ..primitives import GETITEM
 from .backward import plan, walk
 from .dispatch import Recorded
 from .graph import Leaf, Node
-from .recording import state
+from .operators import ArrayLike
 
 __all__ = ["Tensor", "rebind", "substituted"]
 
 
-def _operator(name: str, *, reflected: bool = False) -> Callable[["Tensor", Any], "Tensor"]:
-    """A binary operator, by the row of its NumPy function."""
-    row = TABLE[f"numpy.{name}"]
-
-    def operator(self: "Tensor", other: Any) -> "Tensor":
-        return self._record(row, (self, other), {})
-
-    def reflected_operator(self: "Tensor", other: Any) -> "Tensor":
-        return self._record(row, (other, self), {})
-
-    return reflected_operator if reflected else operator
-
-
-def _unary(name: str) -> Callable[["Tensor"], "Tensor"]:
-    row = TABLE[f"numpy.{name}"]
-
-    def operator(self: "Tensor") -> "Tensor":
-        return self._record(row, (self,), {})
-
-    return operator
-
-
-def _computed(ufunc: np.ufunc) -> Callable[["Tensor", Any], "Tensor"]:
-    """An operator whose result carries no gradient: computed, never recorded."""
-
-    def operator(self: "Tensor", other: Any) -> "Tensor":
-        result: Tensor = self._compute(ufunc, (self, other), {})
-        return result
-
-    return operator
-
-
-def _in_place(name: str) -> Callable[["Tensor", Any], "Tensor"]:
-    """An in-place operator: it rebinds a fresh value, and never writes into a recorded array."""
-    row = TABLE[f"numpy.{name}"]
-
-    def operator(self: "Tensor", other: Any) -> "Tensor":
-        node = self._node
-        if state.enabled and node.leaf is not None:
-            raise AssignmentError(
-                f"{_called(node)}: an in-place operator would replace a value that needs its "
-                f"gradient; update parameters inside `with tinygrad_nn.no_grad():`"
-            )
-        result = self._record(row, (self, other), {})
-        if node.primitive is not None or result._node.tracked:
-            return result  # not a leaf: the name is rebound, as Python does for immutable values
-        self.data = result._node.value
-        return self
-
-    return operator
-
-
-def _method(function: Callable[..., Any]) -> Callable[..., Any]:
-    """An ndarray method, from the NumPy function of the same name."""
-
-    def method(self: "Tensor", *args: Any, **kwargs: Any) -> Any:
-        return self._apply(function, (self, *args), kwargs)
-
-    method.__name__ = function.__name__
-    method.__doc__ = f"As `numpy.{function.__name__}`, of this Tensor."
-    return method
-
-
-class Tensor(Recorded):
+class Tensor(ArrayLike):
     """An array that remembers how it was computed, so that gradients can be.
 
     Lists and ndarrays are copied, so nobody else can write into a recorded value; arrays of
@@ -144,15 +81,18 @@ class Tensor(Recorded):
         node = self._node
         if node.primitive is not None:
             raise AssignmentError(
-                f"{_called(node)}: its value was computed, so assigning another would part it "
+                f"{node.described}: its value was computed, so assigning another would part it "
                 f"from its gradient; use .detach() and assign to that"
             )
         value = _as_value(new, node.value.dtype)
         if value.shape != node.value.shape:
             raise ShapeError(
-                f"{_called(node)}.data: expected shape {node.value.shape}; got {value.shape}"
+                f"{node.described}.data: expected shape {node.value.shape}; got {value.shape}"
             )
         rebind(self, value)
+
+    def _assign(self, value: Array) -> None:
+        self.data = value
 
     @property
     def grad(self) -> "Tensor | None":
@@ -165,7 +105,7 @@ class Tensor(Recorded):
         leaf = self._node.leaf
         if leaf is None:
             raise GradientError(
-                f"{_called(self._node)}.grad: only a Tensor made with requires_grad=True "
+                f"{self._node.described}.grad: only a Tensor made with requires_grad=True "
                 f"collects a gradient"
             )
         if new is None:
@@ -174,7 +114,7 @@ class Tensor(Recorded):
         value = _as_value(new, self.dtype)
         if value.shape != self.shape:
             raise ShapeError(
-                f"{_called(self._node)}.grad: expected shape {self.shape}; got {value.shape}"
+                f"{self._node.described}.grad: expected shape {self.shape}; got {value.shape}"
             )
         leaf.grad = value
 
@@ -188,12 +128,12 @@ class Tensor(Recorded):
         node = self._node
         if node.primitive is not None:
             raise GradientError(
-                f"{_called(node)}.requires_grad: a computed Tensor follows its inputs; "
+                f"{node.described}.requires_grad: a computed Tensor follows its inputs; "
                 f"use .detach() for a constant"
             )
         if wanted and node.value.dtype.kind != "f":
             raise DtypeError(
-                f"{_called(node)}: a gradient needs floating-point values; got "
+                f"{node.described}: a gradient needs floating-point values; got "
                 f"{node.value.dtype}; write 1.0 for 1, or give dtype=float"
             )
         fresh = Node(node.value)  # graphs that hold the old node keep what they recorded
@@ -278,7 +218,7 @@ class Tensor(Recorded):
         node = self._node
         if not node.tracked:
             raise GradientError(
-                f"backward: {_called(node)} does not depend on any Tensor that requires a "
+                f"backward: {node.described} does not depend on any Tensor that requires a "
                 f"gradient; make one with Tensor(..., requires_grad=True), outside no_grad()"
             )
         if gradient is None and self.size != 1:
@@ -320,7 +260,7 @@ class Tensor(Recorded):
     def _refuse_to_convert(self, how: str) -> None:
         if self._node.tracked:
             raise ConversionError(
-                f"{how}: {_called(self._node)} requires a gradient, which plain numbers cannot "
+                f"{how}: {self._node.described} requires a gradient, which plain numbers cannot "
                 f"carry; take its value with .numpy(), .item() or .detach() on purpose, or join "
                 f"Tensors with np.stack([...])"
             )
@@ -339,8 +279,8 @@ class Tensor(Recorded):
 
     def __setitem__(self, index: Any, value: Any) -> None:
         raise AssignmentError(
-            f"{_called(self._node)}[...] = ...: a Tensor cannot be written into, since a graph may "
-            f"need its value; build a new one with np.where(mask, value, x) or np.concatenate"
+            f"{self._node.described}[...] = ...: a Tensor cannot be written into, since a graph "
+            f"may need its value; build a new one with np.where(mask, value, x) or np.concatenate"
         )
 
     def __repr__(self) -> str:
@@ -364,69 +304,6 @@ class Tensor(Recorded):
         # Copies and pickles keep the value and the flags, and leave the graph behind.
         node = self._node
         return _rebuilt, (node.value, node.tracked, node.name)
-
-    # --- operators ----------------------------------------------------------------------------
-
-    __hash__ = object.__hash__  # by identity: == compares elements
-
-    __add__, __radd__ = _operator("add"), _operator("add", reflected=True)
-    __sub__, __rsub__ = _operator("subtract"), _operator("subtract", reflected=True)
-    __mul__, __rmul__ = _operator("multiply"), _operator("multiply", reflected=True)
-    __truediv__, __rtruediv__ = _operator("divide"), _operator("divide", reflected=True)
-    __floordiv__ = _operator("floor_divide")
-    __rfloordiv__ = _operator("floor_divide", reflected=True)
-    __mod__, __rmod__ = _operator("remainder"), _operator("remainder", reflected=True)
-    __pow__, __rpow__ = _operator("power"), _operator("power", reflected=True)
-    __matmul__, __rmatmul__ = _operator("matmul"), _operator("matmul", reflected=True)
-    __neg__, __pos__, __abs__ = _unary("negative"), _unary("positive"), _unary("absolute")
-
-    __iadd__, __isub__ = _in_place("add"), _in_place("subtract")
-    __imul__, __itruediv__ = _in_place("multiply"), _in_place("divide")
-    __ipow__, __imatmul__ = _in_place("power"), _in_place("matmul")
-
-    __eq__ = _computed(np.equal)  # type: ignore[assignment]  # elementwise, as for ndarrays
-    __ne__ = _computed(np.not_equal)  # type: ignore[assignment]  # elementwise, as for ndarrays
-    __lt__, __le__ = _computed(np.less), _computed(np.less_equal)
-    __gt__, __ge__ = _computed(np.greater), _computed(np.greater_equal)
-    __and__, __rand__ = _computed(np.bitwise_and), _computed(np.bitwise_and)
-    __or__, __ror__ = _computed(np.bitwise_or), _computed(np.bitwise_or)
-    __xor__, __rxor__ = _computed(np.bitwise_xor), _computed(np.bitwise_xor)
-
-    def __invert__(self) -> "Tensor":
-        return self._compute(np.invert, (self,), {})
-
-    # --- ndarray's methods --------------------------------------------------------------------
-
-    def reshape(self, *shape: Any, order: str = "C") -> "Tensor":
-        """The same elements in another shape, as `numpy.reshape`."""
-        wanted = shape[0] if len(shape) == 1 else shape
-        return self._apply(np.reshape, (self, wanted), {"order": order})
-
-    def transpose(self, *axes: Any) -> "Tensor":
-        """The axes in another order, all reversed by default, as `numpy.transpose`."""
-        wanted = axes[0] if len(axes) == 1 else axes or None
-        return self._apply(np.transpose, (self, wanted), {})
-
-    def astype(self, dtype: Any) -> "Tensor":
-        """The elements in another dtype. A gradient comes back in the dtype of the input."""
-        return self._record(ASTYPE, (self,), {"dtype": np.dtype(dtype)})
-
-    def dot(self, other: Any) -> "Tensor":
-        """The dot product, as `numpy.dot`."""
-        return dot(self, other)
-
-    sum, mean = _method(np.sum), _method(np.mean)
-    max, min = _method(np.max), _method(np.min)
-    var, std = _method(np.var), _method(np.std)
-    squeeze, swapaxes = _method(np.squeeze), _method(np.swapaxes)
-    ravel = flatten = _method(np.ravel)
-    exp, log, sqrt, tanh = _method(np.exp), _method(np.log), _method(np.sqrt), _method(np.tanh)
-    clip, round, copy = _method(np.clip), _method(np.round), _method(np.copy)
-    argmax, argmin, argsort = _method(np.argmax), _method(np.argmin), _method(np.argsort)
-    any, all, nonzero = _method(np.any), _method(np.all), _method(np.nonzero)
-    prod, cumsum, cumprod = _method(np.prod), _method(np.cumsum), _method(np.cumprod)
-    repeat, take = _method(np.repeat), _method(np.take)
-    trace, diagonal = _method(np.trace), _method(np.diagonal)
 
 
 def rebind(tensor: Tensor, value: Array) -> None:
@@ -491,9 +368,3 @@ def _as_index(index: Any) -> Any:
 
 def _rebuilt(value: Array, tracked: bool, name: str | None) -> Tensor:
     return Tensor(value, requires_grad=tracked, name=name)
-
-
-def _called(node: Node) -> str:
-    """How an error speaks of a Tensor."""
-    name = f" {node.name!r}" if node.name else ""
-    return f"Tensor{name} of shape {node.value.shape}"

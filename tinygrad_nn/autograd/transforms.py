@@ -48,7 +48,7 @@ def grad(f: Function, argnums: Argnums = 0) -> Function:
 
 
 def value_and_grad(f: Function, argnums: Argnums = 0) -> Function:
-    """The value of f and its gradient together: ``(f(x), ∇f(x))``. Arguments and errors are those of `grad`.
+    """The value of f and its gradient together, ``(f(x), ∇f(x))``; otherwise as `grad`.
 
     Example:
         >>> import tinygrad_nn as tnn

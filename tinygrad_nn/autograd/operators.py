@@ -1,0 +1,153 @@
+"""The face that a Tensor shares with ndarrays: operators and methods.
+
+Each is one line here, because each is a row of the table, or a NumPy function, called on self.
+"""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import AssignmentError
+from ..primitives import ASTYPE, TABLE, dot
+from .dispatch import Recorded
+from .recording import state
+
+if TYPE_CHECKING:
+    from .tensor import Tensor
+
+__all__ = ["ArrayLike"]
+
+
+def _operator(name: str, *, reflected: bool = False) -> Callable[["Tensor", Any], "Tensor"]:
+    """A binary operator, by the row of its NumPy function."""
+    row = TABLE[f"numpy.{name}"]
+
+    def operator(self: "Tensor", other: Any) -> "Tensor":
+        return self._record(row, (self, other), {})
+
+    def reflected_operator(self: "Tensor", other: Any) -> "Tensor":
+        return self._record(row, (other, self), {})
+
+    return reflected_operator if reflected else operator
+
+
+def _unary(name: str) -> Callable[["Tensor"], "Tensor"]:
+    row = TABLE[f"numpy.{name}"]
+
+    def operator(self: "Tensor") -> "Tensor":
+        return self._record(row, (self,), {})
+
+    return operator
+
+
+def _computed(ufunc: np.ufunc) -> Callable[["Tensor", Any], "Tensor"]:
+    """An operator whose result carries no gradient: computed, never recorded."""
+
+    def operator(self: "Tensor", other: Any) -> "Tensor":
+        result: Tensor = self._compute(ufunc, (self, other), {})
+        return result
+
+    return operator
+
+
+def _in_place(name: str) -> Callable[["Tensor", Any], "Tensor"]:
+    """An in-place operator: it rebinds a fresh value, and never writes into a recorded array."""
+    row = TABLE[f"numpy.{name}"]
+
+    def operator(self: "Tensor", other: Any) -> "Tensor":
+        node = self._node
+        if state.enabled and node.leaf is not None:
+            raise AssignmentError(
+                f"{node.described}: an in-place operator would replace a value that needs its "
+                f"gradient; update parameters inside `with tinygrad_nn.no_grad():`"
+            )
+        result = self._record(row, (self, other), {})
+        if node.primitive is not None or result._node.tracked:
+            return result  # not a leaf: the name is rebound, as Python does for immutable values
+        self._assign(result._node.value)
+        return self
+
+    return operator
+
+
+def _method(function: Callable[..., Any]) -> Callable[..., Any]:
+    """An ndarray method, from the NumPy function of the same name."""
+
+    def method(self: "Tensor", *args: Any, **kwargs: Any) -> Any:
+        return self._apply(function, (self, *args), kwargs)
+
+    method.__name__ = function.__name__
+    method.__doc__ = f"As `numpy.{function.__name__}`, of this Tensor."
+    return method
+
+
+class ArrayLike(Recorded):
+    """What a Tensor can do as an ndarray: operators, and methods named as NumPy's functions."""
+
+    __slots__ = ()
+
+    def _assign(self, value: Any) -> None:
+        """Take on a value computed in place. Tensor says how."""
+        raise NotImplementedError
+
+    __hash__ = object.__hash__  # by identity: == compares elements
+
+    __add__, __radd__ = _operator("add"), _operator("add", reflected=True)
+    __sub__, __rsub__ = _operator("subtract"), _operator("subtract", reflected=True)
+    __mul__, __rmul__ = _operator("multiply"), _operator("multiply", reflected=True)
+    __truediv__, __rtruediv__ = _operator("divide"), _operator("divide", reflected=True)
+    __floordiv__ = _operator("floor_divide")
+    __rfloordiv__ = _operator("floor_divide", reflected=True)
+    __mod__, __rmod__ = _operator("remainder"), _operator("remainder", reflected=True)
+    __pow__, __rpow__ = _operator("power"), _operator("power", reflected=True)
+    __matmul__, __rmatmul__ = _operator("matmul"), _operator("matmul", reflected=True)
+    __neg__, __pos__, __abs__ = _unary("negative"), _unary("positive"), _unary("absolute")
+
+    __iadd__, __isub__ = _in_place("add"), _in_place("subtract")
+    __imul__, __itruediv__ = _in_place("multiply"), _in_place("divide")
+    __ipow__, __imatmul__ = _in_place("power"), _in_place("matmul")
+
+    __eq__ = _computed(np.equal)  # type: ignore[assignment]  # elementwise, as for ndarrays
+    __ne__ = _computed(np.not_equal)  # type: ignore[assignment]  # elementwise, as for ndarrays
+    __lt__, __le__ = _computed(np.less), _computed(np.less_equal)
+    __gt__, __ge__ = _computed(np.greater), _computed(np.greater_equal)
+    __and__, __rand__ = _computed(np.bitwise_and), _computed(np.bitwise_and)
+    __or__, __ror__ = _computed(np.bitwise_or), _computed(np.bitwise_or)
+    __xor__, __rxor__ = _computed(np.bitwise_xor), _computed(np.bitwise_xor)
+
+    def __invert__(self) -> "Tensor":
+        return self._compute(np.invert, (self,), {})
+
+    # --- ndarray's methods --------------------------------------------------------------------
+
+    def reshape(self, *shape: Any, order: str = "C") -> "Tensor":
+        """The same elements in another shape, as `numpy.reshape`."""
+        wanted = shape[0] if len(shape) == 1 else shape
+        return self._apply(np.reshape, (self, wanted), {"order": order})
+
+    def transpose(self, *axes: Any) -> "Tensor":
+        """The axes in another order, all reversed by default, as `numpy.transpose`."""
+        wanted = axes[0] if len(axes) == 1 else axes or None
+        return self._apply(np.transpose, (self, wanted), {})
+
+    def astype(self, dtype: Any) -> Any:
+        """The elements in another dtype. A gradient comes back in the dtype of the input."""
+        return self._record(ASTYPE, (self,), {"dtype": np.dtype(dtype)})
+
+    def dot(self, other: Any) -> "Tensor":
+        """The dot product, as `numpy.dot`."""
+        return dot(self, other)
+
+    sum, mean = _method(np.sum), _method(np.mean)
+    max, min = _method(np.max), _method(np.min)
+    var, std = _method(np.var), _method(np.std)
+    squeeze, swapaxes = _method(np.squeeze), _method(np.swapaxes)
+    ravel = flatten = _method(np.ravel)
+    exp, log, sqrt, tanh = _method(np.exp), _method(np.log), _method(np.sqrt), _method(np.tanh)
+    clip, round, copy = _method(np.clip), _method(np.round), _method(np.copy)
+    argmax, argmin, argsort = _method(np.argmax), _method(np.argmin), _method(np.argsort)
+    any, all, nonzero = _method(np.any), _method(np.all), _method(np.nonzero)
+    prod, cumsum, cumprod = _method(np.prod), _method(np.cumsum), _method(np.cumprod)
+    repeat, take = _method(np.repeat), _method(np.take)
+    trace, diagonal = _method(np.trace), _method(np.diagonal)
