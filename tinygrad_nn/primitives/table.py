@@ -111,7 +111,6 @@ class Primitive:
         "options",
         "parameters",
         "qualified_name",
-        "rules",
         "traits",
         "variadic",
     )
@@ -134,12 +133,13 @@ class Primitive:
         self.derivatives = derivatives
         self.qualified_name = name or _name_of(function)
         self.name = self.qualified_name.rpartition(".")[2]
-        self.rules = tuple(cell and cell.rule for cell in derivatives)
         self.variadic = Trait.VARIADIC in traits
         self.arrays = len(derivatives)
         self.parameters = tuple(parameters.split())
         # The options that the derivatives understand; bind() refuses NumPy's others.
-        self.options = frozenset[str]().union(*(_options(rule) for rule in self.rules if rule))
+        self.options = frozenset[str]().union(
+            *(_options(cell.rule) for cell in derivatives if cell)
+        )
         self.domains = tuple(domains) or (REAL,) * self.arrays
         self.kinks = kinks
         self.calls = tuple(calls) or (_UNARY if self.arrays == 1 else _BINARY)
@@ -169,15 +169,15 @@ class Primitive:
         Raises:
             MissingDerivativeError: the row declares no derivative for that argument.
         """
-        rule = self.rules[0 if self.variadic else position]
-        if rule is None:
+        cell = self.derivatives[0 if self.variadic else position]
+        if cell is None:
             raise MissingDerivativeError(
                 f"{self.qualified_name}: argument {position} has no derivative; "
                 f"pass it as a constant, for instance through .detach()"
             )
         if self.variadic:
-            return rule(g, y, *values, position=position, **static)
-        return rule(g, y, *values, **static)
+            return cell.rule(g, y, *values, position=position, **static)
+        return cell.rule(g, y, *values, **static)
 
     def bind(
         self, args: Sequence[Any], kwargs: dict[str, Any]

@@ -1,0 +1,24 @@
+"""READER: finite differences beside what backward computed."""
+
+from .catalogue import LibraryReport, check_library, library_checks
+from .gradcheck import (
+    Finding,
+    GradcheckReport,
+    Verdict,
+    gradcheck,
+    gradcheck_parameters,
+)
+from .nodes import NodeCheck, check_nodes
+
+__all__ = [
+    "Finding",
+    "GradcheckReport",
+    "LibraryReport",
+    "NodeCheck",
+    "Verdict",
+    "check_library",
+    "check_nodes",
+    "gradcheck",
+    "gradcheck_parameters",
+    "library_checks",
+]

@@ -1,0 +1,274 @@
+"""Gradient checking: what backward computed, beside what finite differences say.
+
+The function is called on float64 Tensors. Its gradient for a random cotangent v, from the
+recording, is compared along each input element with the slope of Σ v·f there. The tolerance is
+the difference's own estimated error, not a constant, so scale does not matter.
+"""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from enum import Enum
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .._typing import Array, Shape
+from ..autograd import Tensor, no_grad, substituted, vjp
+from ..errors import ArgumentError
+from .differences import one_sided_slopes, slope
+from .tables import table
+
+__all__ = ["Finding", "GradcheckReport", "Verdict", "gradcheck", "gradcheck_parameters"]
+
+_ALL_ELEMENTS = 1024  # larger inputs are checked along random directions
+_DIRECTIONS = 16
+
+
+class Verdict(Enum):
+    """What came of a check, best first."""
+
+    PASS = "PASS"
+    KINK = "KINK"  # one-sided slopes differ, and the gradient lies between them
+    UNSTABLE = "UNSTABLE"  # no step gives a difference that can be trusted
+    NONDETERMINISTIC = "NONDETERMINISTIC"  # two runs on the same inputs differ
+    WRONG = "WRONG"
+
+    @property
+    def right(self) -> bool:
+        """Whether the gradient is confirmed."""
+        return self in (Verdict.PASS, Verdict.KINK)
+
+
+class Finding(NamedTuple):
+    """What was found for one input: the worst of its elements, or of the directions tried."""
+
+    name: str
+    shape: Shape
+    verdict: Verdict
+    error: float
+    at: str
+    analytic: float
+    numeric: float
+    error_bar: float
+
+
+class GradcheckReport:
+    """The findings of a check. It is truthy when all is right; as a string it is a table."""
+
+    def __init__(self, findings: Sequence[Finding]) -> None:
+        self.findings = tuple(findings)
+
+    def __bool__(self) -> bool:
+        return all(finding.verdict.right for finding in self.findings)
+
+    @property
+    def verdict(self) -> Verdict:
+        """The worst verdict."""
+        order = list(Verdict)
+        return max((f.verdict for f in self.findings), key=order.index, default=Verdict.PASS)
+
+    @property
+    def largest_error(self) -> float:
+        """The largest error, relative to the input's largest gradient; NaN if any is."""
+        errors = [f.error for f in self.findings]
+        return math.nan if any(map(math.isnan, errors)) else max(errors, default=0.0)
+
+    def __str__(self) -> str:
+        head = ("input", "shape", "worst at", "analytic", "numeric", "± error", "verdict")
+        rows = [
+            (
+                f.name,
+                str(f.shape),
+                f.at,
+                f"{f.analytic:.6g}",
+                f"{f.numeric:.6g}",
+                f"{f.error_bar:.1e}",
+                f.verdict.value,
+            )
+            for f in self.findings
+        ]
+        return table(head, rows)
+
+    def __repr__(self) -> str:
+        return f"<GradcheckReport {self.verdict.value}, {len(self.findings)} inputs>"
+
+
+def gradcheck(f: Callable[..., Any], *inputs: Any, rng: Any = 0) -> GradcheckReport:
+    """Check the gradient of a function against finite differences, for a random cotangent.
+
+    Floating-point inputs are checked, in float64; others are passed on as they are. Inputs of
+    more than 1,024 elements are checked along 16 random directions instead of element by element,
+    and the report says so.
+
+    Args:
+        f: takes Tensors, returns one Tensor of any shape.
+        inputs: arrays, Tensors or numbers, at least one of them floating-point.
+        rng: the seed or source of the random cotangent and directions.
+
+    Returns:
+        A report: truthy when the gradient is right, and a table as a string.
+
+    Raises:
+        ArgumentError: there is no floating-point input.
+        GradientError: f does not return one array.
+
+    Example:
+        >>> import numpy as np, tinygrad_nn as tnn
+        >>> report = tnn.gradcheck(lambda x: np.sin(x) * x, np.array([0.5, 1.0]))
+        >>> bool(report), report.verdict.value
+        (True, 'PASS')
+
+    Reference: [Griewank2008] chapter 1; the differences are Ridders', [Ridders1982].
+    """
+    plain = [x.numpy() if isinstance(x, Tensor) else x for x in inputs]
+    checked = [i for i, x in enumerate(plain) if np.asarray(x).dtype.kind == "f"]
+    if not checked:
+        raise ArgumentError("gradcheck: expected a floating-point input; got none")
+    values = [np.array(plain[i], dtype=np.float64) for i in checked]
+
+    def function(*arrays: Any) -> Any:
+        arguments = list(plain)
+        for i, array in zip(checked, arrays, strict=True):
+            arguments[i] = array
+        return f(*arguments)
+
+    names = [
+        x.name if isinstance(x, Tensor) and x.name else f"input {i}" for i, x in enumerate(inputs)
+    ]
+    return _check(function, values, [names[i] for i in checked], rng)
+
+
+def gradcheck_parameters(
+    f: Callable[[], Any], parameters: Sequence[Tensor], names: Sequence[str] = (), rng: Any = 0
+) -> GradcheckReport:
+    """Check the gradients that a function of no arguments sends to parameters it computes with.
+
+    The parameters are lifted to float64 for the check, and are as before afterwards.
+
+    Args:
+        f: computes a Tensor, such as the loss of a model on a batch.
+        parameters: the Tensors to check, as from ``model.parameters()``.
+        names: what the report calls them.
+        rng: the seed or source of the random cotangent and directions.
+
+    Example:
+        >>> import numpy as np, tinygrad_nn as tnn
+        >>> from tinygrad_nn.verify import gradcheck_parameters
+        >>> layer = tnn.nn.Dense(2, 3, rng=0)
+        >>> bool(gradcheck_parameters(lambda: layer(np.ones((4, 2))), layer.parameters()))
+        True
+    """
+
+    def function(*tensors: Tensor) -> Any:
+        with substituted(parameters, tensors):
+            return f()
+
+    values = [p.numpy().astype(np.float64) for p in parameters]
+    called = list(names) or [p.name or f"parameter {i}" for i, p in enumerate(parameters)]
+    return _check(function, values, called, rng)
+
+
+def _check(
+    f: Callable[..., Any], values: Sequence[Array], names: Sequence[str], rng: Any
+) -> GradcheckReport:
+    random = np.random.default_rng(rng)
+
+    def evaluate(arrays: Sequence[Array]) -> Array:
+        with no_grad():
+            y = f(*map(Tensor, arrays))
+        return np.asarray(y.numpy() if isinstance(y, Tensor) else y)
+
+    y = evaluate(values)
+    cotangent = random.standard_normal(y.shape)
+    if not np.array_equal(y, evaluate(values), equal_nan=True):
+        verdict = Verdict.NONDETERMINISTIC
+        return GradcheckReport(
+            [
+                Finding(n, v.shape, verdict, math.nan, "", math.nan, math.nan, math.nan)
+                for n, v in zip(names, values, strict=True)
+            ]
+        )
+    with no_grad():  # whatever f closes over is a constant here
+        _, pullback = vjp(f, *values)
+        gradients = pullback(cotangent)
+    findings = []
+    for i, (value, gradient) in enumerate(zip(values, gradients, strict=True)):
+
+        def moved(direction: Array, t: float, i: int = i) -> Array:
+            return evaluate([v + t * direction if j == i else v for j, v in enumerate(values)])
+
+        findings.append(_check_input(names[i], moved, value, gradient, cotangent, random))
+    return GradcheckReport(findings)
+
+
+def _check_input(
+    name: str,
+    moved: Callable[..., Array],
+    value: Array,
+    gradient: Array,
+    cotangent: Array,
+    random: np.random.Generator,
+) -> Finding:
+    scale = float(np.max(np.abs(gradient), initial=0.0))
+    worst = Finding(name, value.shape, Verdict.PASS, 0.0, "", 0.0, 0.0, 0.0)
+    order = list(Verdict)
+    for at, direction, width in _directions(value, random):
+        analytic = float(np.sum(gradient * direction))
+        along = partial(moved, direction)
+        verdict, numeric, error_bar = compare(along, cotangent, analytic, width, scale)
+        error = abs(analytic - numeric) / (max(scale, abs(numeric)) or 1.0)
+        if (order.index(verdict), error) >= (order.index(worst.verdict), worst.error):
+            worst = Finding(name, value.shape, verdict, error, at, analytic, numeric, error_bar)
+    return worst
+
+
+def compare(
+    f: Callable[[float], Array], weights: Array, analytic: float, width: float, scale: float
+) -> tuple[Verdict, float, float]:
+    """Judge one derivative by the slope of Σ weights·f(t) at 0.
+
+    Args:
+        f: the function along the line.
+        weights: the cotangent.
+        analytic: the derivative to be judged.
+        width: the size of the numbers that t is added to.
+        scale: the size of the input's gradient, for rounding in the analytic value.
+
+    Returns:
+        The verdict, the numeric derivative, and its error bar.
+    """
+    numeric, error = slope(f, weights, width, scale)
+    if not (math.isfinite(analytic) and math.isfinite(numeric)):
+        both_same = analytic == numeric
+        return (Verdict.PASS if both_same else Verdict.UNSTABLE), numeric, error
+    if abs(analytic - numeric) > 10 * error + 1e-9 * max(scale, abs(numeric)):
+        sides = one_sided_slopes(f, weights, width)
+        if sides is not None:
+            low, high = min(sides), max(sides)
+            slack = 1e-3 * (high - low)
+            if low - slack <= analytic <= high + slack:
+                return Verdict.KINK, numeric, error
+        return Verdict.WRONG, numeric, error
+    # An error bar that would hide a wrong derivative confirms nothing.
+    natural = float(np.sum(np.abs(weights * f(0.0)))) / width
+    trusted = error <= 1e-4 * max(scale, abs(numeric)) or error <= 1e-9 * natural
+    return (Verdict.PASS if trusted else Verdict.UNSTABLE), numeric, error
+
+
+def _directions(value: Array, random: np.random.Generator) -> Iterator[tuple[str, Array, float]]:
+    """Each axis of a small input; a few random directions of a large one."""
+    typical = float(np.sqrt(np.mean(np.square(value)))) if value.size else 0.0
+    if value.size > _ALL_ELEMENTS:
+        for i in range(_DIRECTIONS):
+            yield (
+                f"direction {i + 1} of {_DIRECTIONS}",
+                random.standard_normal(value.shape),
+                (typical or 1.0),
+            )
+        return
+    for index in np.ndindex(value.shape):
+        direction = np.zeros(value.shape, dtype=np.float64)
+        direction[index] = 1.0
+        size = abs(float(value[index])) or typical or 1.0
+        yield str(tuple(map(int, index))), direction, size
