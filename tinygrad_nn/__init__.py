@@ -4,6 +4,9 @@ Differentiate it, check it, draw it. A small `Tensor` on NumPy records operation
 reverse-mode gradients; layers, activations and losses are plain functions of NumPy calls.
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from . import activations, errors, initializers, losses, metrics, nn, optim
 from .autograd import (
     Graph,
@@ -20,6 +23,11 @@ from .autograd import (
 )
 from .errors import TinygradNNError
 
+if TYPE_CHECKING:
+    from . import diagrams, verify
+    from .diagrams import draw
+    from .verify import gradcheck
+
 __version__ = "0.1.0"
 
 __all__ = [
@@ -28,8 +36,11 @@ __all__ = [
     "TinygradNNError",
     "__version__",
     "activations",
+    "diagrams",
+    "draw",
     "errors",
     "grad",
+    "gradcheck",
     "hessian",
     "hvp",
     "initializers",
@@ -42,5 +53,25 @@ __all__ = [
     "optim",
     "scope",
     "value_and_grad",
+    "verify",
     "vjp",
 ]
+
+# The readers of a recording are loaded when they are first used: training needs none of them.
+_ON_USE = {
+    "diagrams": ".diagrams",
+    "draw": ".diagrams",
+    "gradcheck": ".verify",
+    "verify": ".verify",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _ON_USE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    room = import_module(_ON_USE[name], __name__)
+    return room if f".{name}" == _ON_USE[name] else getattr(room, name)
+
+
+def __dir__() -> list[str]:
+    return __all__

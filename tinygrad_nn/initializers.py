@@ -15,7 +15,7 @@ from .errors import ArgumentError, ShapeError
 __all__ = ["INITIALIZERS", "as_random", "glorot", "he", "notebook"]
 
 
-def as_random(rng: Seed) -> np.random.Generator | np.random.RandomState:
+def as_random(rng: Seed) -> "np.random.Generator | np.random.RandomState":
     """A source of randomness: itself, or a new Generator from a seed.
 
     Raises:

@@ -3,9 +3,9 @@
 All of it is per thread, so that two threads can train two models at once.
 """
 
+import os
 import sys
 from contextlib import ContextDecorator
-from pathlib import Path
 from threading import local
 from types import CodeType
 from typing import NamedTuple, TypeAlias
@@ -24,7 +24,7 @@ __all__ = [
 
 Scope: TypeAlias = tuple[str, ...]
 
-_PACKAGE = str(Path(__file__).parents[1])
+_PACKAGE = os.path.dirname(os.path.dirname(__file__)) + os.sep
 
 
 class SourceLine(NamedTuple):

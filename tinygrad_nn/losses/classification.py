@@ -145,11 +145,10 @@ def sparse_categorical_cross_entropy(
     _check_labels(where, labels, classes)
     if not from_logits:
         check_probabilities(where, y_pred)
-    # (..., classes) -> (n, classes) -> (n,) -> (...): the entry of each sample's own label
-    rows = np.reshape(log_softmax(y_pred) if from_logits else y_pred, (-1, classes))
-    own = rows[np.arange(rows.shape[0]), np.reshape(labels, -1)]
-    log_p = np.reshape(own if from_logits else _log(own), labels.shape)
-    return reduced(-log_p, reduction)
+    table = log_softmax(y_pred) if from_logits else y_pred
+    # (..., classes) -> (...): for each sample, the entry of its own label
+    own = table[(*np.indices(labels.shape, sparse=True), labels)]
+    return reduced(-(own if from_logits else _log(own)), reduction)
 
 
 def kl_divergence(y_true: Array, y_pred: Array, reduction: str = "mean") -> Array:

@@ -208,7 +208,7 @@ def _check_input(
     value: Array,
     gradient: Array,
     cotangent: Array,
-    random: np.random.Generator,
+    random: "np.random.Generator",
 ) -> Finding:
     scale = float(np.max(np.abs(gradient), initial=0.0))
     worst = Finding(name, value.shape, Verdict.PASS, 0.0, "", 0.0, 0.0, 0.0)
@@ -256,7 +256,7 @@ def compare(
     return (Verdict.PASS if trusted else Verdict.UNSTABLE), numeric, error
 
 
-def _directions(value: Array, random: np.random.Generator) -> Iterator[tuple[str, Array, float]]:
+def _directions(value: Array, random: "np.random.Generator") -> Iterator[tuple[str, Array, float]]:
     """Each axis of a small input; a few random directions of a large one."""
     typical = float(np.sqrt(np.mean(np.square(value)))) if value.size else 0.0
     if value.size > _ALL_ELEMENTS:

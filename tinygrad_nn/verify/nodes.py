@@ -62,7 +62,7 @@ def _check_node(
     node: Node,
     gradient: Array,
     cotangent: Array,
-    random: np.random.Generator,
+    random: "np.random.Generator",
 ) -> NodeCheck:
     value = twins[node].value
     downstream = _downstream(graph, node)

@@ -19,7 +19,7 @@ _CLEARANCE = 0.03  # the least distance from a kink, far above any step of a dif
 _TRIES = 1000
 
 
-def sample(row: Primitive, call: Call, rng: np.random.Generator) -> list[Array]:
+def sample(row: Primitive, call: Call, rng: "np.random.Generator") -> list[Array]:
     """Arrays for one call of a row, away from its kinks.
 
     Raises:
@@ -46,7 +46,7 @@ def on_kinks(row: Primitive, arrays: Sequence[Array]) -> list[Array]:
     return [arrays[0] - row.kinks(*arrays), *arrays[1:]]
 
 
-def _draw(domain: Domain, shape: Shape, rng: np.random.Generator) -> Array:
+def _draw(domain: Domain, shape: Shape, rng: "np.random.Generator") -> Array:
     if domain.boolean:
         return rng.random(shape) < 0.5
     low, high = _window(domain)

@@ -1,0 +1,212 @@
+"""From a recording to DOT: operations, values, gradients and verdicts, layers as clusters."""
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .._typing import Array
+from ..autograd import Graph, Node, Tensor
+from ..autograd.backward import plan, walk
+from ..errors import ArgumentError, GradientError
+from ..verify.nodes import NodeCheck, check_nodes
+from .diagram import Diagram
+from .labels import escaped, static_text, summary
+
+if TYPE_CHECKING:
+    from graphviz import Digraph
+
+__all__ = ["draw"]
+
+# Colours of Okabe and Ito's palette, lightened, which colour-blind readers can tell apart. Kinds of
+# node differ in outline as well, for print.
+_STYLES = {
+    "parameter": {"fillcolor": "#cfe8f7", "color": "#0072b2"},
+    "input": {"fillcolor": "#f2f2f2", "color": "#666666", "style": "filled,dashed"},
+    "constant": {"fillcolor": "#f2f2f2", "color": "#666666", "style": "filled,dashed"},
+    "operation": {"fillcolor": "#ffffff", "color": "#444444", "style": "filled,rounded"},
+    "output": {"fillcolor": "#fff3d6", "color": "#b36b00", "style": "filled,rounded"},
+}
+_RIGHT, _DOUBTFUL, _WRONG = "#00664f", "#8a5a00", "#a83200"
+_FONT = "Helvetica"
+
+
+def draw(of: Tensor | Graph, *, check: bool = False, direction: str = "TB") -> Diagram:
+    """Draw the computation graph of a Tensor: what was computed, from what, with which gradients.
+
+    Each node shows its operation, its shape and its value: small arrays whole, large ones as
+    their range and mean. After `backward` it shows its gradient too; a gradient that was not
+    computed reads "not run". Layers are drawn as clusters.
+
+    Args:
+        of: the Tensor, usually a loss, or a Graph.
+        check: whether to compare the gradient of each node with finite differences, and show the
+            verdict. This replays the graph several times a node.
+        direction: "TB" draws from top to bottom, "LR" from left to right.
+
+    Returns:
+        A diagram; ``.save("graph.svg")`` writes it, and Jupyter shows it.
+
+    Raises:
+        ArgumentError: something that is no Tensor or Graph, or an unknown direction.
+        GradientError: a check was asked for, but `backward` has not run and the output is no
+            scalar, so there is no gradient to check.
+
+    Example:
+        >>> import tinygrad_nn as tnn
+        >>> x = tnn.Tensor(3.0, requires_grad=True, name="x")
+        >>> y = x * x
+        >>> "not run" in tnn.draw(y).source
+        True
+        >>> y.backward()
+        >>> "gradient 6" in tnn.draw(y).source
+        True
+    """
+    if direction not in ("TB", "LR"):
+        raise ArgumentError(f"draw: expected direction 'TB' or 'LR'; got {direction!r}")
+    if isinstance(of, Tensor):
+        of = Graph([of._node])
+    if not isinstance(of, Graph):
+        raise ArgumentError(f"draw: expected a Tensor or a Graph; got {type(of).__name__}")
+    seeds = {out: out.seed for out in of.outputs if out.seed is not None and out.tracked}
+    checks: Mapping[Node, NodeCheck] = {}
+    if check:
+        (root,) = of.outputs
+        seeds.setdefault(root, _starting_gradient(root))
+        checks = check_nodes(of, seeds[root])
+    gradients = dict(walk(plan(list(seeds)), list(seeds.items())))
+    return Diagram(_Drawing(of, gradients, checks).dot(direction))
+
+
+def _starting_gradient(root: Node) -> Array:
+    if not root.tracked or root.value.size != 1:
+        raise GradientError(
+            f"draw: expected a scalar that depends on a gradient to check; got {root.described}; "
+            f"call .backward() first, or reduce it with .sum()"
+        )
+    return np.ones_like(root.value)
+
+
+class _Drawing:
+    """One graph on its way to DOT: names for its nodes, and a place for each."""
+
+    def __init__(
+        self, graph: Graph, gradients: Mapping[Node, Array], checks: Mapping[Node, NodeCheck]
+    ) -> None:
+        self.graph = graph
+        self.gradients = gradients
+        self.checks = checks
+        self.names = {node: f"n{i}" for i, node in enumerate(graph.nodes)}
+        self.users: dict[Node, list[Node]] = {node: [] for node in graph.nodes}
+        for node in graph.nodes:
+            for parent in node.parents:
+                self.users[parent].append(node)
+
+    def dot(self, direction: str) -> str:
+        """The whole drawing as DOT text."""
+        from graphviz import Digraph  # on use: importing the package imports NumPy alone
+
+        drawing = Digraph(
+            "computation",
+            graph_attr={
+                "rankdir": direction,
+                "fontname": _FONT,
+                "nodesep": "0.3",
+                "ranksep": "0.4",
+            },
+            node_attr={"shape": "box", "fontname": _FONT, "fontsize": "11", "style": "filled"},
+            edge_attr={"color": "#666666", "arrowsize": "0.7"},
+        )
+        self._add_scope(drawing, (), self.graph.nodes)
+        for node in self.graph.nodes:
+            for position, parent in enumerate(node.inputs):
+                drawing.edge(self._source(drawing, node, position, parent), self.names[node])
+        return str(drawing.source)
+
+    def _add_scope(self, drawing: "Digraph", scope: tuple[str, ...], nodes: Iterable[Node]) -> None:
+        """Draw the nodes of a scope, and the scopes within it as clusters."""
+        depth = len(scope)
+        inner: dict[str, list[Node]] = {}
+        for node in nodes:
+            place = self._place(node)
+            if len(place) > depth:
+                inner.setdefault(place[depth], []).append(node)
+            else:
+                self._add_node(drawing, node)
+        for name, members in inner.items():
+            # Named by its first node, which is in no other cluster of this depth.
+            with drawing.subgraph(name=f"cluster_{self.names[members[0]]}_{depth}") as cluster:
+                cluster.attr(
+                    label=f"<{escaped(name)}>",
+                    style="rounded,filled",
+                    color="#bbbbbb",
+                    fillcolor="#fafafa",
+                    labeljust="l",
+                    fontsize="12",
+                )
+                self._add_scope(cluster, (*scope, name), members)
+
+    def _place(self, node: Node) -> tuple[str, ...]:
+        """The scope a node is drawn in; a leaf belongs where all its users are."""
+        if node.primitive is not None or not self.users[node]:
+            return node.scope
+        places = [user.scope for user in self.users[node]]
+        shared = 0
+        while all(len(p) > shared and p[shared] == places[0][shared] for p in places):
+            shared += 1
+        return places[0][:shared]
+
+    def _kind(self, node: Node) -> str:
+        if node in self.graph.outputs:
+            return "output"
+        if node.primitive is not None:
+            return "operation"
+        return "parameter" if node.tracked else "input"
+
+    def _add_node(self, drawing: "Digraph", node: Node) -> None:
+        kind = self._kind(node)
+        extra = {"peripheries": "2"} if kind == "output" else {}
+        drawing.node(self.names[node], label=self._label(node, kind), **_STYLES[kind], **extra)
+
+    def _label(self, node: Node, kind: str) -> str:
+        title = node.name or (node.primitive.name if node.primitive else kind)
+        rows = [f"<B>{escaped(title)}</B>"]
+        if node.primitive is not None:
+            call = static_text(node.static)
+            if node.name:
+                call = ", ".join(filter(None, (node.primitive.name, call)))
+            if call:
+                rows.append(_small(escaped(call)))
+        elif node.name:
+            rows.append(_small(kind))
+        dtype = node.value.dtype
+        shape = f"{node.value.shape}" + ("" if dtype == np.float64 else f" {dtype}")
+        rows += [escaped(shape), f"value {escaped(summary(node.value))}"]
+        gradient = summary(self.gradients[node]) if node in self.gradients else "not run"
+        rows.append(f"gradient {escaped(gradient)}")
+        if node in self.checks:
+            rows.append(_verdict(self.checks[node]))
+        return f"<{'<BR/>'.join(rows)}>"
+
+    def _source(self, drawing: "Digraph", node: Node, position: int, parent: Any) -> str:
+        """The name of an edge's start; a plain constant gets a node of its own there."""
+        if isinstance(parent, Node):
+            return self.names[parent]
+        name = f"{self.names[node]}_{position}"
+        text = "None" if parent is None else summary(parent)
+        shape = np.shape(parent)
+        label = f"<{escaped(text)}" + (f"<BR/>{escaped(str(shape))}" if shape else "") + ">"
+        drawing.node(name, label=label, **_STYLES["constant"])
+        return name
+
+
+def _verdict(check: NodeCheck) -> str:
+    if check.verdict.right:
+        return f'<FONT COLOR="{_RIGHT}"><B>{check.verdict.value}</B></FONT>'
+    numbers = f"{check.analytic:.4g}, differences {check.numeric:.4g}"
+    colour = _WRONG if check.verdict.value == "WRONG" else _DOUBTFUL
+    return f'<FONT COLOR="{colour}"><B>{check.verdict.value}</B> {escaped(numbers)}</FONT>'
+
+
+def _small(text: str) -> str:
+    return f'<FONT POINT-SIZE="9" COLOR="#555555">{text}</FONT>'

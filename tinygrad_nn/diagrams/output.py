@@ -1,0 +1,53 @@
+"""Writing files whole: a reader sees the old file or the new one, never half of either."""
+
+import os
+import tempfile
+from pathlib import Path
+
+from ..errors import OutputError
+
+__all__ = ["make_folder", "write_file"]
+
+
+def write_file(path: str | os.PathLike[str], content: str | bytes) -> Path:
+    """Write a file through a temporary one beside it, which takes its place when complete.
+
+    Raises:
+        OutputError: the folder is missing, or cannot be written into.
+    """
+    target = Path(path)
+    data = content.encode() if isinstance(content, str) else content
+    temporary = None
+    try:
+        descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+        os.chmod(temporary, 0o666 & ~_umask())  # mkstemp's files are private
+        os.replace(temporary, target)
+    except OSError as error:
+        if temporary is not None:
+            Path(temporary).unlink(missing_ok=True)
+        raise OutputError(f"{target}: cannot be written: {error.strerror or error}") from error
+    return target
+
+
+def make_folder(path: str | os.PathLike[str]) -> Path:
+    """Make a folder to write into, with its parents, unless it is there.
+
+    Raises:
+        OutputError: it cannot be made, or is not a folder.
+    """
+    folder = Path(path)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{folder}: cannot be made: {error.strerror or error}") from error
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise OutputError(f"{folder}: cannot be written into: permission denied")
+    return folder
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
