@@ -1,0 +1,101 @@
+"""The command ``tinygrad-nn``: demo and gradcheck.
+
+Exit status 0 means all is right, 1 that a derivative is wrong, 2 that the command cannot be
+carried out as given: one line says why, and no traceback.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from . import __version__
+from .errors import TinygradNNError
+
+__all__ = ["main"]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; return its exit status."""
+    options = _parser().parse_args(arguments)
+    try:
+        status: int = options.run(options)
+    except TinygradNNError as error:
+        print(f"tinygrad-nn {options.command}: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"tinygrad-nn {options.command}: interrupted", file=sys.stderr)
+        return 130
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="tinygrad-nn",
+        description="Train, check and draw small neural networks on an autograd engine of NumPy.",
+    )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    demo = commands.add_parser(
+        "demo",
+        help="train a network on the spiral data, check its gradients, draw its graph",
+        description="Train a 2-64-3 network on the spiral data with Adam, check its gradients by "
+        "finite differences, and write graph.svg, training.svg and report.txt.",
+    )
+    demo.add_argument(
+        "-o", "--out", default="tinygrad_nn_demo", metavar="FOLDER",
+        help="where to write (default: %(default)s)",
+    )  # fmt: skip
+    demo.add_argument(
+        "--epochs", type=int, default=2000, metavar="N", help="steps (default: %(default)s)"
+    )
+    demo.add_argument(
+        "--seed",
+        type=int,
+        default=0,
+        metavar="N",
+        help="of data and weights (default: %(default)s)",
+    )
+    demo.set_defaults(run=_demo)
+
+    gradcheck = commands.add_parser(
+        "gradcheck",
+        help="check every derivative of the library by finite differences",
+        description="Check every primitive, activation, loss and layer in float64 with random "
+        "cotangents; print a table. The exit status is 1 if any derivative is wrong.",
+    )
+    gradcheck.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="of the samples (default: %(default)s)"
+    )
+    gradcheck.set_defaults(run=_gradcheck)
+    return parser
+
+
+def _demo(options: argparse.Namespace) -> int:
+    from .training import run_demo  # on use: each command loads what it needs
+
+    demo = run_demo(options.out, options.epochs, options.seed)
+    print(f"accuracy {demo.accuracy:.4f}, loss {demo.loss:.4f} after {options.epochs} epochs")
+    print(f"gradients of all parameters: {demo.check.verdict.value}")
+    for file in demo.files:
+        print(f"wrote {file}")
+    return 0 if demo.check else 1
+
+
+def _gradcheck(options: argparse.Namespace) -> int:
+    from .errors import ArgumentError
+    from .training.progress import progress
+    from .verify import LibraryReport, library_checks
+
+    if options.seed < 0:
+        raise ArgumentError(f"--seed: expected a non-negative integer; got {options.seed}")
+    checks = list(library_checks(options.seed))
+    report = LibraryReport(
+        [(check.name, check.run()) for check in progress(checks, len(checks), "checking")]
+    )
+    print(report)
+    wrong = report.wrong
+    print(f"\n{len(checks)} checks: " + (f"{len(wrong)} NOT RIGHT" if wrong else "all right"))
+    for name in wrong:
+        print(f"not right: {name}")
+    return 1 if wrong else 0

@@ -1,0 +1,5 @@
+"""Data sets."""
+
+from .spiral import spiral
+
+__all__ = ["spiral"]

@@ -1,0 +1,147 @@
+"""Plots as SVG: decision regions of a classifier, and curves over epochs.
+
+Written by hand, since two panels of rectangles, circles and lines need no plotting library.
+"""
+
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+
+import numpy as np
+
+from .._typing import Array
+from .labels import escaped
+
+__all__ = ["training_picture"]
+
+# Okabe and Ito's palette: a light tone for regions, a strong one for points.
+_REGIONS = ("#d6eaf8", "#fdebd0", "#d5f0e3", "#f3dcea", "#f7f3cf", "#e0e0e0")
+_POINTS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#b8a600", "#555555")
+_SIDE, _GAP, _TOP, _LEFT = 400, 90, 50, 60
+_CELLS = 120
+_TEXT = 'font-family="Helvetica, Arial, sans-serif" fill="#222"'
+
+
+def training_picture(
+    X: Array,
+    y: Array,
+    predict: Callable[[Array], Array],
+    losses: Sequence[float],
+    accuracies: Sequence[float],
+) -> str:
+    """An SVG of two panels: where a model puts each class, and how it learned.
+
+    Args:
+        X: points (n, 2).
+        y: integer labels (n,).
+        predict: from points (m, 2) to scores (m, classes).
+        losses: the loss after each epoch.
+        accuracies: the accuracy after each epoch, in [0, 1].
+    """
+    width, height = _LEFT + 2 * _SIDE + _GAP + 60, _TOP + _SIDE + 60
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
+        f'viewBox="0 0 {width} {height}" role="img">',
+        "<title>Decision regions, and loss and accuracy over the epochs</title>",
+        f'<rect width="{width}" height="{height}" fill="#ffffff"/>',
+        f'<g transform="translate({_LEFT},{_TOP})">',
+        *_regions(X, y, predict),
+        f'</g><g transform="translate({_LEFT + _SIDE + _GAP},{_TOP})">',
+        *_curves(losses, accuracies),
+        "</g></svg>",
+    ]
+    return "\n".join(parts)
+
+
+def _regions(X: Array, y: Array, predict: Callable[[Array], Array]) -> list[str]:
+    reach = 1.1 * float(np.max(np.abs(X)))
+    ticks = (np.arange(_CELLS) + 0.5) / _CELLS * 2 * reach - reach
+    columns, rows = np.meshgrid(ticks, -ticks)  # the first row is at the top
+    grid = np.stack([columns.ravel(), rows.ravel()], axis=1)  # (cells², 2)
+    classes = np.argmax(predict(grid.astype(X.dtype)), axis=1).reshape(_CELLS, _CELLS)
+    parts = [_title("Decision regions")]
+    cell = _SIDE / _CELLS
+    for row, line in enumerate(classes):
+        for start, stop in _runs(line):
+            parts.append(
+                f'<rect x="{start * cell:.2f}" y="{row * cell:.2f}" '
+                f'width="{(stop - start) * cell + 0.3:.2f}" height="{cell + 0.3:.2f}" '
+                f'fill="{_REGIONS[line[start] % len(_REGIONS)]}"/>'
+            )
+    for (px, py), label in zip(X, y, strict=True):
+        cx, cy = (px + reach) / (2 * reach) * _SIDE, (reach - py) / (2 * reach) * _SIDE
+        colour = _POINTS[int(label) % len(_POINTS)]
+        parts.append(
+            f'<circle cx="{cx:.1f}" cy="{cy:.1f}" r="3" fill="{colour}" stroke="#fff" '
+            f'stroke-width="0.6"/>'
+        )
+    marks = [(f"{v:g}", (v + reach) / (2 * reach)) for v in (-1.0, 0.0, 1.0) if abs(v) <= reach]
+    return [*parts, *_frame("x₁", marks), *_left_axis("x₂", marks, "#222")]
+
+
+def _runs(line: Array) -> list[tuple[int, int]]:
+    """Where neighbours are equal: start and stop of each run, so that one rectangle serves."""
+    edges = [0, *(np.flatnonzero(np.diff(line)) + 1).tolist(), len(line)]
+    return list(pairwise(edges))
+
+
+def _curves(losses: Sequence[float], accuracies: Sequence[float]) -> list[str]:
+    top = max(losses) or 1.0
+    blue, orange = _POINTS[0], _POINTS[1]
+    fractions = (0.0, 0.25, 0.5, 0.75, 1.0)
+    return [
+        _title("Learning"),
+        _line([v / top for v in losses], blue),
+        _line(list(accuracies), orange),
+        *_frame("epoch", [(f"{f * len(losses):g}", f) for f in (0.0, 0.5, 1.0)]),
+        *_left_axis("loss", [(f"{f * top:.2g}", f) for f in fractions], blue),
+        *(
+            f'<text x="{_SIDE + 6}" y="{(1 - f) * _SIDE + 4}" font-size="12" {_TEXT}>{f:g}</text>'
+            for f in fractions
+        ),
+        f'<text transform="translate({_SIDE + 44},{_SIDE / 2}) rotate(90)" text-anchor="middle" '
+        f'font-size="13" font-family="Helvetica, Arial, sans-serif" fill="{orange}">'
+        "accuracy</text>",
+    ]
+
+
+def _line(heights: Sequence[float], colour: str) -> str:
+    """A curve over the panel's width; heights in [0, 1]. At most two points a pixel."""
+    step = max(1, len(heights) // (2 * _SIDE))
+    last = max(1, len(heights) - 1)
+    points = " ".join(
+        f"{i / last * _SIDE:.1f},{(1 - heights[i]) * _SIDE:.1f}"
+        for i in range(0, len(heights), step)
+    )
+    return f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="1.5"/>'
+
+
+def _title(text: str) -> str:
+    return f'<text y="-16" font-size="16" font-weight="bold" {_TEXT}>{escaped(text)}</text>'
+
+
+def _frame(label: str, marks: Sequence[tuple[str, float]]) -> list[str]:
+    """The panel's border, and the axis below it."""
+    middle = _SIDE / 2
+    return [
+        f'<rect width="{_SIDE}" height="{_SIDE}" fill="none" stroke="#888"/>',
+        *(
+            f'<text x="{at * _SIDE:.1f}" y="{_SIDE + 18}" text-anchor="middle" font-size="12" '
+            f"{_TEXT}>{text}</text>"
+            for text, at in marks
+        ),
+        f'<text x="{middle}" y="{_SIDE + 40}" text-anchor="middle" font-size="13" {_TEXT}>'
+        f"{escaped(label)}</text>",
+    ]
+
+
+def _left_axis(label: str, marks: Sequence[tuple[str, float]], colour: str) -> list[str]:
+    return [
+        *(
+            f'<text x="-6" y="{(1 - at) * _SIDE + 4:.1f}" text-anchor="end" font-size="12" '
+            f"{_TEXT}>{text}</text>"
+            for text, at in marks
+        ),
+        f'<text transform="translate(-42,{_SIDE / 2}) rotate(-90)" text-anchor="middle" '
+        f'font-size="13" font-family="Helvetica, Arial, sans-serif" fill="{colour}">'
+        f"{escaped(label)}</text>",
+    ]
