@@ -8,7 +8,7 @@ and derivatives of every order are right on both sides of it.
 import numpy as np
 
 from ._typing import Array, Axis
-from .primitives import as_array, stop_gradient
+from .primitives import LOG_SOFTMAX, as_array, stop_gradient
 from .primitives import relu as _relu
 
 __all__ = [
@@ -156,6 +156,4 @@ def log_softmax(x: Array, axis: Axis = -1) -> Array:
 
     Reference: [Goodfellow2016] section 6.2.2.3.
     """
-    x = as_array(x)
-    shifted = x - stop_gradient(np.max(x, axis=axis, keepdims=True))
-    return shifted - np.log(np.sum(np.exp(shifted), axis=axis, keepdims=True))
+    return LOG_SOFTMAX(as_array(x), axis=axis)

@@ -6,33 +6,31 @@ keeping each cotangent in its value's dtype.
 """
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from typing import Any
 
 import numpy as np
 
 from .._typing import Array, Shape
 from ..errors import GradientError
 from ..primitives import ASTYPE
-from .graph import Node, topological_order, tracked_inputs
+from .graph import Node, reachable
 
 __all__ = ["plan", "unbroadcast", "walk"]
 
 
 def plan(roots: Sequence[Node], targets: Collection[Node] | None = None) -> list[Node]:
-    """The nodes a gradient must visit, from the roots towards the targets.
+    """The nodes a gradient must visit, users before their inputs.
 
     With targets, only nodes between them and the roots are kept, and the visit ends at the
     targets; without, every tracked node is kept.
     """
-    roots = [root for root in roots if root.tracked]
     if targets is None:
-        return topological_order(roots, tracked_inputs)[::-1]
-    order = topological_order(roots, lambda n: () if n in targets else tracked_inputs(n))
+        return reachable(roots, tracked=True)
+    order = reachable(roots, tracked=True, until=targets)
     between = set(targets)
-    for node in order:  # inputs come first, so one sweep finds all that depends on a target
+    for node in reversed(order):  # inputs come first, so one sweep finds all that depend on one
         if any(i in between for i in node.parents):
             between.add(node)
-    return [node for node in reversed(order) if node in between]
+    return [node for node in order if node in between]
 
 
 def walk(
@@ -47,8 +45,9 @@ def walk(
         visit: the nodes in order, from `plan`.
         seeds: the roots, each with the cotangent to start from.
         targets: nodes not to go beyond.
-        wrap: makes what the rules compute with from a node. By default that is its plain value;
-            a wrapper that makes Tensors has the visit itself recorded, for higher derivatives.
+        wrap: makes what the rules compute with from a tracked node. By default that is its plain
+            value; a wrapper that makes Tensors has the visit itself recorded, for higher
+            derivatives.
     """
     wanted = set(visit)
     cotangents: dict[Node, Array] = {}
@@ -64,31 +63,25 @@ def walk(
         primitive = node.primitive
         if primitive is None or node in targets:
             continue
-        y, values = _contents(node, wrap)
+        y = node.value if wrap is None else wrap(node)
+        values = [
+            i if type(i) is not Node else i.value if wrap is None or not i.tracked else wrap(i)
+            for i in node.inputs
+        ]
         static = node.static or {}
         for position, parent in enumerate(node.inputs):
-            if type(parent) is not Node or parent not in wanted:
-                continue
-            part = _fit(primitive.pull(position, g, y, values, static), parent.value)
-            before = cotangents.get(parent)
-            cotangents[parent] = part if before is None else before + part
-
-
-def _contents(node: Node, wrap: Callable[[Node], Array] | None) -> tuple[Array, list[Any]]:
-    """The output and the inputs of a node, as its derivatives are to see them."""
-    if wrap is None:
-        return node.value, [i.value if type(i) is Node else i for i in node.inputs]
-    inputs = [(wrap(i) if i.tracked else i.value) if type(i) is Node else i for i in node.inputs]
-    return wrap(node), inputs
+            if type(parent) is Node and parent in wanted:
+                part = _fit(primitive.pull(position, g, y, values, static), parent.value)
+                if parent in cotangents:
+                    part = cotangents[parent] + part
+                cotangents[parent] = part
 
 
 def _fit(g: Array, like: Array) -> Array:
     """Give a cotangent exactly the shape and dtype of the value it belongs to."""
-    if isinstance(g, np.generic):
-        g = np.asarray(g)
     if g.shape != like.shape:
         g = unbroadcast(g, like.shape)
-    if g.dtype != like.dtype:
+    if g.dtype is not like.dtype and g.dtype != like.dtype:
         g = ASTYPE(g, dtype=like.dtype)
     return g
 
@@ -105,9 +98,10 @@ def unbroadcast(g: Array, shape: Shape) -> Array:
     """
     added = g.ndim - len(shape)
     stretched = [added + i for i, n in enumerate(shape) if n == 1 and g.shape[added + i] != 1]
-    axes = (*range(added), *stretched)
-    if axes and added >= 0:
-        g = np.reshape(np.sum(g, axis=axes), shape)  # (2, 3, 4) -> (3,) -> (3, 1)
+    if stretched:
+        g = np.add.reduce(g, axis=tuple(stretched), keepdims=True)  # (2, 3, 4) -> (2, 3, 1)
+    if added > 0:
+        g = np.add.reduce(g, axis=tuple(range(added)))  # (2, 3, 1) -> (3, 1)
     if g.shape != shape:
         # A gradient may also come back smaller than its value, as one that is constant there.
         try:

@@ -56,33 +56,50 @@ class Recorded:
         """
         inputs: list[Any] = []
         values: list[Any] = []
-        tracked = False
+        tracked = arrays = False
         for argument in arguments:
             if isinstance(argument, Recorded):
                 node = argument._node
-                tracked = tracked or node.tracked
+                if node.tracked:
+                    tracked = True
                 inputs.append(node)
                 values.append(node.value)
             else:
-                if isinstance(argument, (list, tuple)):
-                    argument = np.asarray(argument)
+                if not isinstance(argument, (float, int)):
+                    arrays = True
+                    if isinstance(argument, (list, tuple)):
+                        argument = np.asarray(argument)
                 inputs.append(argument)
                 values.append(argument)
         try:
-            value = primitive.evaluate(values, static)
+            if primitive.variadic:
+                value = primitive.function(values, **static)
+            else:
+                value = primitive.function(*values, **static)
         except (ValueError, TypeError, IndexError) as error:
             if isinstance(error, TinygradNNError):
                 raise
             raise _retold(error, primitive, values) from error
-        if isinstance(value, np.generic):
+        if type(value) is not np.ndarray and isinstance(value, np.generic):
             value = np.asarray(value)
-        if not (tracked and state.enabled) or value.dtype.kind != "f":
-            return cls._of(Node(value))
-        node = Node(value, primitive, tuple(map(_own, inputs)), static)
-        node.tracked = Trait.OPAQUE not in primitive.traits
-        node.scope = state.scope
-        node.code, node.instruction = user_site()
-        return cls._of(node)
+        result = cls.__new__(cls)
+        if tracked and state.enabled and value.dtype.kind == "f":
+            if arrays:
+                inputs = [_own(i) for i in inputs]
+            code, instruction = user_site()
+            result._node = Node(
+                value,
+                primitive,
+                tuple(inputs),
+                static,
+                not primitive.opaque,
+                state.scope,
+                code,
+                instruction,
+            )
+        else:
+            result._node = Node(value)
+        return result
 
     def __apply_primitive__(
         self, primitive: Primitive, arrays: Sequence[Any], static: dict[str, Any]

@@ -4,7 +4,9 @@ A `Node` is a value and its recipe. It never refers to the Tensor that holds it,
 no cycles and reference counting alone frees it. Nodes are never changed once they are made.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import itertools
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from operator import attrgetter
 from types import CodeType
 from typing import Any
 
@@ -12,7 +14,7 @@ from .._typing import Array
 from ..primitives import Primitive
 from .recording import Scope, SourceLine, source_line
 
-__all__ = ["Graph", "Leaf", "Node", "topological_order", "tracked_inputs"]
+__all__ = ["Graph", "Leaf", "Node", "reachable"]
 
 
 class Leaf:
@@ -27,6 +29,9 @@ class Leaf:
         self.grad: Array | None = None
 
 
+_numbers = itertools.count()
+
+
 class Node:
     """One recorded value: how it was made, from what, and where in the user's program."""
 
@@ -36,6 +41,7 @@ class Node:
         "instruction",
         "leaf",
         "name",
+        "number",
         "primitive",
         "scope",
         "seed",
@@ -50,15 +56,20 @@ class Node:
         primitive: Primitive | None = None,
         inputs: tuple[Any, ...] = (),
         static: dict[str, Any] | None = None,
+        tracked: bool = False,
+        scope: Scope = (),
+        code: CodeType | None = None,
+        instruction: int = -1,
     ) -> None:
+        self.number = next(_numbers)  # inputs are made first, so numbers order a graph
         self.value = value
         self.primitive = primitive
         self.inputs = inputs  # a Node for each recorded input, the plain value of each constant
         self.static = static
-        self.tracked = False  # whether a gradient can flow through here
-        self.scope: Scope = ()
-        self.code: CodeType | None = None
-        self.instruction = -1
+        self.tracked = tracked  # whether a gradient can flow through here
+        self.scope = scope
+        self.code = code
+        self.instruction = instruction
         self.name: str | None = None
         self.leaf: Leaf | None = None
         self.seed: Array | None = None  # what backward() last started with here
@@ -91,34 +102,33 @@ class Node:
         return source_line(self.code, self.instruction)
 
 
-def _recorded_inputs(node: Node) -> Iterable[Node]:
-    return node.parents
-
-
-def tracked_inputs(node: Node) -> Iterable[Node]:
-    """The inputs that a gradient can flow back to."""
-    return [i for i in node.inputs if type(i) is Node and i.tracked]
-
-
-def topological_order(
-    roots: Iterable[Node], inputs: Callable[[Node], Iterable[Node]] = _recorded_inputs
+def reachable(
+    roots: Iterable[Node], *, tracked: bool = False, until: Collection[Node] = ()
 ) -> list[Node]:
-    """Every node that the roots are made of, inputs before what is made from them.
+    """Every node that the roots are made of, the latest first: users before their inputs.
 
-    Iterative, so the depth of a graph is bounded by memory and not by the recursion limit.
+    Nodes are numbered as they are made, so the order of their numbers is a topological order, and
+    finding them takes no recursion.
+
+    Args:
+        roots: where to start.
+        tracked: whether to keep to nodes that a gradient can flow through.
+        until: nodes not to look behind.
     """
-    order: list[Node] = []
-    seen: set[Node] = set()
-    stack: list[tuple[Node, bool]] = [(root, False) for root in roots]
-    while stack:
-        node, inputs_done = stack.pop()
-        if inputs_done:
-            order.append(node)
-        elif node not in seen:
-            seen.add(node)
-            stack.append((node, True))
-            stack.extend((i, False) for i in inputs(node) if i not in seen)
-    return order
+    found = [root for root in roots if root.tracked or not tracked]
+    seen = set(found)
+    for node in found:  # grows as it is read
+        if node in until:
+            continue
+        for i in node.inputs:
+            if type(i) is Node and i not in seen and (i.tracked or not tracked):
+                seen.add(i)
+                found.append(i)
+    found.sort(key=_number, reverse=True)
+    return found
+
+
+_number = attrgetter("number")
 
 
 class Graph:
@@ -128,7 +138,7 @@ class Graph:
 
     def __init__(self, outputs: Sequence[Node]) -> None:
         self.outputs = tuple(outputs)
-        self.nodes = tuple(topological_order(outputs))
+        self.nodes = tuple(reversed(reachable(outputs)))
 
     def __len__(self) -> int:
         return len(self.nodes)

@@ -24,6 +24,7 @@ __all__ = [
 
 Scope: TypeAlias = tuple[str, ...]
 
+_ours: dict[str, bool] = {}  # whether a file is one of this package's
 _PACKAGE = os.path.dirname(os.path.dirname(__file__)) + os.sep
 
 
@@ -119,11 +120,16 @@ def user_site() -> tuple[CodeType | None, int]:
     Frames themselves are never kept: they would hold every local variable alive.
     """
     frame = sys._getframe(2)
-    while frame.f_code.co_filename.startswith(_PACKAGE):
+    while True:
+        code = frame.f_code
+        file = code.co_filename
+        if file not in _ours:
+            _ours[file] = file.startswith(_PACKAGE)
+        if not _ours[file]:
+            return code, frame.f_lasti
         if frame.f_back is None:
             return None, -1
         frame = frame.f_back
-    return frame.f_code, frame.f_lasti
 
 
 def source_line(code: CodeType, instruction: int) -> SourceLine:

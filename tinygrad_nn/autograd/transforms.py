@@ -15,7 +15,7 @@ from .._typing import Array
 from ..errors import ArgumentError, DtypeError, GradientError, ShapeError
 from ..primitives import IDENTITY
 from .backward import plan, walk
-from .graph import Leaf, Node, topological_order, tracked_inputs
+from .graph import Leaf, Node, reachable
 from .recording import enable_grad, is_recording
 from .tensor import Tensor
 
@@ -258,9 +258,9 @@ def _is_traced(value: Any) -> bool:
 
 def _depends_outside(root: Node, own: set[Node]) -> bool:
     """Whether a value depends on a leaf, or through an input on its origin, that is not `own`."""
-    order = topological_order([root], lambda n: () if n in own else tracked_inputs(n))
     return any(
-        n.primitive is not None if n in own else n.leaf is not None for n in order if n.tracked
+        node.primitive is not None if node in own else node.leaf is not None
+        for node in reachable([root], tracked=True, until=own)
     )
 
 

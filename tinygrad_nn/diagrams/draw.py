@@ -114,7 +114,13 @@ class _Drawing:
                 "nodesep": "0.3",
                 "ranksep": "0.4",
             },
-            node_attr={"shape": "box", "fontname": _FONT, "fontsize": "11", "style": "filled"},
+            node_attr={
+                "shape": "box",
+                "margin": "0.25,0.07",
+                "fontname": _FONT,
+                "fontsize": "11",
+                "style": "filled",
+            },
             edge_attr={"color": "#666666", "arrowsize": "0.7"},
         )
         self._add_scope(drawing, (), self.graph.nodes)

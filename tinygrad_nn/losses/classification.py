@@ -147,7 +147,10 @@ def sparse_categorical_cross_entropy(
         check_probabilities(where, y_pred)
     table = log_softmax(y_pred) if from_logits else y_pred
     # (..., classes) -> (...): for each sample, the entry of its own label
-    own = table[(*np.indices(labels.shape, sparse=True), labels)]
+    places = [
+        np.arange(n).reshape(-1, *(1,) * (labels.ndim - 1 - i)) for i, n in enumerate(labels.shape)
+    ]
+    own = table[(*places, labels)]
     return reduced(-(own if from_logits else _log(own)), reduction)
 
 

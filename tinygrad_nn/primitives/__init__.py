@@ -8,6 +8,7 @@ from . import elementwise, indexing, linalg, reductions, shaping
 from .elementwise import ASTYPE, IDENTITY, RELU, STOP_GRADIENT, relu, stop_gradient
 from .indexing import GETITEM, SCATTER
 from .linalg import dot
+from .reductions import LOG_SOFTMAX
 from .table import (
     TABLE,
     Call,
@@ -26,6 +27,7 @@ __all__ = [
     "ASTYPE",
     "GETITEM",
     "IDENTITY",
+    "LOG_SOFTMAX",
     "RELU",
     "SCATTER",
     "STOP_GRADIENT",

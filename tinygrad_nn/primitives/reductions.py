@@ -7,7 +7,7 @@ import numpy as np
 from .._typing import Array, Axis
 from .table import Call, Trait, call, constant, d, define
 
-__all__: list[str] = []
+__all__ = ["LOG_SOFTMAX"]
 
 CALLS: tuple[Call, ...] = (
     call((3, 4)),
@@ -67,6 +67,15 @@ def _extreme(g: Array, y: Array, a: Array, axis: Axis = None, keepdims: bool = F
     return chosen * (_back(g, a, axis, keepdims) / share)
 
 
+def _log_softmax(x: Array, axis: Axis = -1) -> Array:
+    shifted = x - np.max(x, axis=axis, keepdims=True)  # adding a constant changes nothing
+    return shifted - np.log(np.sum(np.exp(shifted), axis=axis, keepdims=True))
+
+
+def _log_softmax_back(g: Array, y: Array, x: Array, axis: Axis = -1) -> Array:
+    return g - np.exp(y) * np.sum(g, axis=axis, keepdims=True)
+
+
 # A row is a line of mathematics: see elementwise.py.
 # fmt: off
 
@@ -90,6 +99,12 @@ define(np.max, "max a", Trait.OUT,
 define(np.min, "min a", Trait.OUT,
        d("g·[a = y], shared equally among ties", _extreme),
        parameters="a axis out keepdims initial where", calls=CALLS)
+# A row of its own because nearly every classifier's loss passes here: composed, it takes seven
+# nodes, and three times as long.
+LOG_SOFTMAX = define(_log_softmax, "a − ln Σ eᵃ", Trait.ANALYTIC,
+       d("g − eʸ·Σ g", _log_softmax_back),
+       name="tinygrad_nn.log_softmax", parameters="a axis",
+       calls=(call((3, 4)), call((2, 3, 4), axis=1), call((3, 4), axis=(0, 1))))
 
 # fmt: on
 

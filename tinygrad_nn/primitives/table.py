@@ -108,6 +108,7 @@ class Primitive:
         "function",
         "kinks",
         "name",
+        "opaque",
         "options",
         "parameters",
         "qualified_name",
@@ -134,6 +135,7 @@ class Primitive:
         self.qualified_name = name or _name_of(function)
         self.name = self.qualified_name.rpartition(".")[2]
         self.variadic = Trait.VARIADIC in traits
+        self.opaque = Trait.OPAQUE in traits
         self.arrays = len(derivatives)
         self.parameters = tuple(parameters.split())
         # The options that the derivatives understand; bind() refuses NumPy's others.
@@ -188,7 +190,7 @@ class Primitive:
             ArgumentError: there are too many arguments, or an array is missing.
             MissingDerivativeError: an option is set that the derivative does not know.
         """
-        if kwargs or len(args) != self.arrays:
+        if len(args) != self.arrays or not kwargs.keys() <= self.options:
             args, kwargs = self._bind_by_name(args, kwargs)
         return (tuple(args[0]) if self.variadic else args), kwargs
 
@@ -293,7 +295,7 @@ def over(g: Array, denominator: Array) -> Array:
     cotangent is exactly zero there. The denominator becomes 1 only where it is 0 or NaN and g
     is 0, so the quotient stays linear in g, and differentiable, everywhere else.
     """
-    return g / np.where((g == 0) & ~(np.abs(denominator) > 0), 1, denominator)
+    return g / np.where((g != 0) | (np.abs(denominator) > 0), denominator, 1)
 
 
 def _name_of(function: Callable[..., Any]) -> str:
