@@ -7,7 +7,7 @@ reverse-mode gradients; layers, activations and losses are plain functions of Nu
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from . import activations, errors, initializers, losses, metrics, nn, optim
+from . import activations, data, errors, initializers, losses, metrics, nn, optim
 from .autograd import (
     Graph,
     Tensor,
@@ -36,6 +36,7 @@ __all__ = [
     "TinygradNNError",
     "__version__",
     "activations",
+    "data",
     "diagrams",
     "draw",
     "errors",

@@ -116,7 +116,7 @@ class _Drawing:
             },
             node_attr={
                 "shape": "box",
-                "margin": "0.25,0.07",
+                "margin": "0.15,0.07",
                 "fontname": _FONT,
                 "fontsize": "11",
                 "style": "filled",
@@ -187,9 +187,9 @@ class _Drawing:
             rows.append(_small(kind))
         dtype = node.value.dtype
         shape = f"{node.value.shape}" + ("" if dtype == np.float64 else f" {dtype}")
-        rows += [escaped(shape), f"value {escaped(summary(node.value))}"]
+        rows.append(_small(escaped(shape)))
         gradient = summary(self.gradients[node]) if node in self.gradients else "not run"
-        rows.append(f"gradient {escaped(gradient)}")
+        rows += [_numbers(f"value {summary(node.value)}"), _numbers(f"gradient {gradient}")]
         if node in self.checks:
             rows.append(_verdict(self.checks[node]))
         return f"<{'<BR/>'.join(rows)}>"
@@ -201,8 +201,8 @@ class _Drawing:
         name = f"{self.names[node]}_{position}"
         text = "None" if parent is None else summary(parent)
         shape = np.shape(parent)
-        label = f"<{escaped(text)}" + (f"<BR/>{escaped(str(shape))}" if shape else "") + ">"
-        drawing.node(name, label=label, **_STYLES["constant"])
+        rows = [_numbers(text)] + ([_small(escaped(str(shape)))] if shape else [])
+        drawing.node(name, label=f"<{'<BR/>'.join(rows)}>", **_STYLES["constant"])
         return name
 
 
@@ -214,5 +214,10 @@ def _verdict(check: NodeCheck) -> str:
     return f'<FONT COLOR="{colour}"><B>{check.verdict.value}</B> {escaped(numbers)}</FONT>'
 
 
+def _numbers(text: str) -> str:
+    # Of fixed width: wherever the picture is shown, another font's digits still fit the box.
+    return f'<FONT FACE="Courier" POINT-SIZE="10">{escaped(text)}</FONT>'
+
+
 def _small(text: str) -> str:
-    return f'<FONT POINT-SIZE="9" COLOR="#555555">{text}</FONT>'
+    return f'<FONT POINT-SIZE="10" COLOR="#555555">{text}</FONT>'

@@ -10,7 +10,7 @@ from .._typing import Array
 __all__ = ["as_text", "escaped", "static_text", "summary"]
 
 _WHOLE = 6  # arrays of up to so many elements are shown whole
-_LONGEST = 48
+_LONGEST = 64
 
 
 def escaped(text: str) -> str:

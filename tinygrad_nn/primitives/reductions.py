@@ -101,7 +101,7 @@ define(np.min, "min a", Trait.OUT,
        parameters="a axis out keepdims initial where", calls=CALLS)
 # A row of its own because nearly every classifier's loss passes here: composed, it takes seven
 # nodes, and three times as long.
-LOG_SOFTMAX = define(_log_softmax, "a − ln Σ eᵃ", Trait.ANALYTIC,
+LOG_SOFTMAX = define(_log_softmax, "x − ln Σ eˣ", Trait.ANALYTIC,
        d("g − eʸ·Σ g", _log_softmax_back),
        name="tinygrad_nn.log_softmax", parameters="a axis",
        calls=(call((3, 4)), call((2, 3, 4), axis=1), call((3, 4), axis=(0, 1))))

@@ -41,13 +41,15 @@ def progress(
 
 def _plain(items: Iterable[T], total: int, label: str, stream: TextIO) -> Iterator[T]:
     shown = -1
-    for done, item in enumerate(items, start=1):
-        yield item
-        percent = 100 * done // max(total, 1)
-        if percent != shown:  # a hundred updates, however many items
-            shown = percent
-            filled = _WIDTH * done // max(total, 1)
-            bar = "#" * filled + "." * (_WIDTH - filled)
-            stream.write(f"\r{label} [{bar}] {percent:3d} %")
-            stream.flush()
-    stream.write("\n")
+    try:
+        for done, item in enumerate(items, start=1):
+            yield item
+            percent = 100 * done // max(total, 1)
+            if percent != shown:  # a hundred updates, however many items
+                shown = percent
+                filled = _WIDTH * done // max(total, 1)
+                bar = "#" * filled + "." * (_WIDTH - filled)
+                stream.write(f"\r{label} [{bar}] {percent:3d} %")
+                stream.flush()
+    finally:
+        stream.write("\n")  # whatever is printed next starts on a line of its own

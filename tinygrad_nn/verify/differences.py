@@ -5,17 +5,18 @@ extrapolation over three halvings removes the first, the spread of its estimates
 left, and several starting steps are tried until one is good enough.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
 
 from .._typing import Array
 
-__all__ = ["Slope", "one_sided_slopes", "slope"]
+__all__ = ["Slope", "nearer_slopes", "one_sided_slopes", "slope"]
 
 # Relative to the size of x: the usual best, then wider for noisy functions, narrower for steep.
 _STEPS = (1e-3, 1e-2, 1e-5, 1e-1, 1e-7)
+_NEARER = (1e-5, 1e-6, 1e-7, 1e-8)
 _GOOD_ENOUGH = 1e-9
 _EPSILON = float(np.finfo(np.float64).eps)
 
@@ -63,6 +64,12 @@ def _extrapolated(f: Callable[[float], Array], weights: Array, h: float) -> Slop
     value = (16 * second - first) / 15  # O(h⁶)
     error = abs(second - first) + noise
     return Slope(value, error) if np.isfinite(value + error) else Slope(np.nan, np.inf)
+
+
+def nearer_slopes(f: Callable[[float], Array], weights: Array, width: float) -> Iterator[Slope]:
+    """The derivative again with ever smaller steps, which stay clear of a kink close by."""
+    for step in _NEARER:
+        yield _extrapolated(f, weights, width * step)
 
 
 def one_sided_slopes(

@@ -1,0 +1,76 @@
+"""Write docs/derivatives.md from the table of derivatives.
+
+python docs/make_derivatives.py
+"""
+
+import inspect
+from pathlib import Path
+
+from tinygrad_nn.primitives import TABLE, Primitive, Trait
+
+PAGE = Path(__file__).with_name("derivatives.md")
+
+HEAD = """\
+# Derivatives
+
+Every row of the table: a function, and the cotangent that each of its arguments receives when
+the output's is g. The output is y. Broadcast axes are summed away afterwards, for all rows at
+once. `docs/conventions.md` says what is chosen where calculus leaves a choice.
+
+This page is generated from the table by `python docs/make_derivatives.py`.
+"""
+
+KINDS = {
+    "elementwise": "Elementwise",
+    "reductions": "Reductions",
+    "linalg": "Linear algebra",
+    "shaping": "Shapes",
+    "indexing": "Indexing",
+}
+
+
+def page() -> str:
+    """The whole page, as Markdown."""
+    sections = [HEAD]
+    for module, title in KINDS.items():
+        rows = [row for row in TABLE.values() if kind(row) == module]
+        lines = ["| function | y | cotangents | |", "| --- | --- | --- | --- |"]
+        lines += [line(row) for row in rows]
+        sections.append(f"## {title}\n\n" + "\n".join(lines) + "\n")
+    return "\n".join(sections)
+
+
+def kind(row: Primitive) -> str:
+    """The module of the table that a row stands in."""
+    rules = [cell.rule for cell in row.derivatives if cell]
+    return rules[0].__module__.rpartition(".")[2] if rules else "elementwise"
+
+
+def line(row: Primitive) -> str:
+    """One row of the table, as a row of the page."""
+    cells = " <br> ".join(
+        f"{name}: {escaped(cell.formula) if cell else 'none'}"
+        for name, cell in zip(arguments(row), row.derivatives, strict=True)
+    )
+    notes = [t.name.lower() for t in (Trait.LINEAR, Trait.VIEW, Trait.VARIADIC) if t in row.traits]
+    return f"| `{row.qualified_name}` | {escaped(row.formula)} | {cells} | {', '.join(notes)} |"
+
+
+def arguments(row: Primitive) -> list[str]:
+    """What the formulas call the arguments: the names in the rules' own signatures."""
+    if row.variadic:
+        return ["aᵢ"]
+    rules = [cell.rule for cell in row.derivatives if cell]
+    if not rules:
+        return ["a"]
+    return list(inspect.signature(rules[0]).parameters)[2 : 2 + row.arrays]
+
+
+def escaped(text: str) -> str:
+    """Text that Markdown leaves alone."""
+    return text.replace("|", "\\|").replace("*", "\\*")
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")
+    print(f"wrote {PAGE}")

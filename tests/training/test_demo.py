@@ -1,0 +1,82 @@
+"""The demo's run: it learns, its gradients are right, its files are what they say."""
+
+import xml.etree.ElementTree as ElementTree
+
+import numpy as np
+import pytest
+
+from tinygrad_nn.data import spiral
+from tinygrad_nn.diagrams.plots import training_picture
+from tinygrad_nn.errors import ArgumentError, OutputError
+from tinygrad_nn.training import run_demo
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory):
+    return run_demo(tmp_path_factory.mktemp("demo"))
+
+
+def test_it_reaches_ninety_per_cent_with_right_gradients(demo):
+    assert demo.accuracy >= 0.90
+    assert demo.check
+    assert [f.shape for f in demo.check.findings] == [(2, 64), (64,), (64, 3), (3,)]
+
+
+def test_the_graph_shows_layers_values_gradients_and_verdicts(demo):
+    svg = demo.files[0].read_text()
+    for text in ("hidden", "output", "matmul", "relu", "loss", "PASS", "gradient", "value"):
+        assert text in svg
+    assert "WRONG" not in svg
+
+
+def test_the_picture_shows_every_point_and_both_curves(demo):
+    root = ElementTree.fromstring(demo.files[1].read_text())
+    tags = [element.tag.rpartition("}")[2] for element in root.iter()]
+    assert tags.count("circle") == 300
+    assert tags.count("polyline") == 2
+
+
+def test_the_report_says_what_was_done(demo):
+    report = demo.files[2].read_text()
+    assert report == demo.report
+    assert f"accuracy    {demo.accuracy:.4f}" in report
+    assert "gradients   right" in report
+    assert "hidden weights" in report
+
+
+def test_the_same_seed_gives_the_same_run(demo, tmp_path):
+    again = run_demo(tmp_path)
+    assert again.loss == demo.loss
+    for name in ("graph.svg", "training.svg"):
+        assert (tmp_path / name).read_bytes() == (demo.files[0].parent / name).read_bytes()
+
+
+def test_a_bad_folder_or_epoch_count_raises_before_any_work(tmp_path):
+    with pytest.raises(ArgumentError):
+        run_demo(tmp_path, epochs=0)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError):
+        run_demo(tmp_path / "file", epochs=10**9)
+
+
+def test_spiral_leaves_numpys_global_generator_alone():
+    np.random.seed(5)
+    expected = np.random.random()
+    np.random.seed(5)
+    X, y = spiral(10, 2, seed=3)
+    assert np.random.random() == expected
+    assert X.shape == (20, 2)
+    assert y.tolist() == [0] * 10 + [1] * 10
+    assert X.dtype == np.float32
+    np.testing.assert_array_equal(X, spiral(10, 2, seed=3)[0])
+    with pytest.raises(ArgumentError):
+        spiral(0, 3)
+    with pytest.raises(ArgumentError, match="seed"):
+        spiral(10, 3, seed=-1)
+
+
+def test_a_picture_of_one_epoch_is_valid_too():
+    X = np.array([[0.0, 1.0], [1.0, 0.0]])
+    svg = training_picture(X, np.array([0, 1]), lambda points: points, [0.0], [1.0])
+    ElementTree.fromstring(svg)
+    assert "nan" not in svg
