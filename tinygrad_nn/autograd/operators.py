@@ -4,7 +4,7 @@ Each is one line here, because each is a row of the table, or a NumPy function, 
 """
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -13,49 +13,53 @@ from ..primitives import ASTYPE, TABLE, dot
 from .dispatch import Recorded
 from .recording import state
 
-if TYPE_CHECKING:
-    from .tensor import Tensor
-
 __all__ = ["ArrayLike"]
 
 
-def _operator(name: str, *, reflected: bool = False) -> Callable[["Tensor", Any], "Tensor"]:
+_POWER = TABLE["numpy.power"]
+_SPECIAL_POWERS = {
+    2: TABLE["numpy.square"],
+    0.5: TABLE["numpy.sqrt"],
+    -1: TABLE["numpy.reciprocal"],
+}
+
+
+def _operator(name: str, *, reflected: bool = False) -> Callable[[Any, Any], Any]:
     """A binary operator, by the row of its NumPy function."""
     row = TABLE[f"numpy.{name}"]
 
-    def operator(self: "Tensor", other: Any) -> "Tensor":
+    def operator(self: Any, other: Any) -> Any:
         return self._record(row, (self, other), {})
 
-    def reflected_operator(self: "Tensor", other: Any) -> "Tensor":
+    def reflected_operator(self: Any, other: Any) -> Any:
         return self._record(row, (other, self), {})
 
     return reflected_operator if reflected else operator
 
 
-def _unary(name: str) -> Callable[["Tensor"], "Tensor"]:
+def _unary(name: str) -> Callable[[Any], Any]:
     row = TABLE[f"numpy.{name}"]
 
-    def operator(self: "Tensor") -> "Tensor":
+    def operator(self: Any) -> Any:
         return self._record(row, (self,), {})
 
     return operator
 
 
-def _computed(ufunc: np.ufunc) -> Callable[["Tensor", Any], "Tensor"]:
+def _computed(ufunc: np.ufunc) -> Callable[[Any, Any], Any]:
     """An operator whose result carries no gradient: computed, never recorded."""
 
-    def operator(self: "Tensor", other: Any) -> "Tensor":
-        result: Tensor = self._compute(ufunc, (self, other), {})
-        return result
+    def operator(self: Any, other: Any) -> Any:
+        return self._compute(ufunc, (self, other), {})
 
     return operator
 
 
-def _in_place(name: str) -> Callable[["Tensor", Any], "Tensor"]:
+def _in_place(name: str) -> Callable[[Any, Any], Any]:
     """An in-place operator: it rebinds a fresh value, and never writes into a recorded array."""
     row = TABLE[f"numpy.{name}"]
 
-    def operator(self: "Tensor", other: Any) -> "Tensor":
+    def operator(self: Any, other: Any) -> Any:
         node = self._node
         if state.enabled and node.leaf is not None:
             raise AssignmentError(
@@ -74,7 +78,7 @@ def _in_place(name: str) -> Callable[["Tensor", Any], "Tensor"]:
 def _method(function: Callable[..., Any]) -> Callable[..., Any]:
     """An ndarray method, from the NumPy function of the same name."""
 
-    def method(self: "Tensor", *args: Any, **kwargs: Any) -> Any:
+    def method(self: Any, *args: Any, **kwargs: Any) -> Any:
         return self._apply(function, (self, *args), kwargs)
 
     method.__name__ = function.__name__
@@ -100,7 +104,7 @@ class ArrayLike(Recorded):
     __floordiv__ = _operator("floor_divide")
     __rfloordiv__ = _operator("floor_divide", reflected=True)
     __mod__, __rmod__ = _operator("remainder"), _operator("remainder", reflected=True)
-    __pow__, __rpow__ = _operator("power"), _operator("power", reflected=True)
+    __rpow__ = _operator("power", reflected=True)
     __matmul__, __rmatmul__ = _operator("matmul"), _operator("matmul", reflected=True)
     __neg__, __pos__, __abs__ = _unary("negative"), _unary("positive"), _unary("absolute")
 
@@ -108,25 +112,32 @@ class ArrayLike(Recorded):
     __imul__, __itruediv__ = _in_place("multiply"), _in_place("divide")
     __ipow__, __imatmul__ = _in_place("power"), _in_place("matmul")
 
-    __eq__ = _computed(np.equal)  # type: ignore[assignment]  # elementwise, as for ndarrays
-    __ne__ = _computed(np.not_equal)  # type: ignore[assignment]  # elementwise, as for ndarrays
+    __eq__ = _computed(np.equal)
+    __ne__ = _computed(np.not_equal)
     __lt__, __le__ = _computed(np.less), _computed(np.less_equal)
     __gt__, __ge__ = _computed(np.greater), _computed(np.greater_equal)
     __and__, __rand__ = _computed(np.bitwise_and), _computed(np.bitwise_and)
     __or__, __ror__ = _computed(np.bitwise_or), _computed(np.bitwise_or)
     __xor__, __rxor__ = _computed(np.bitwise_xor), _computed(np.bitwise_xor)
 
-    def __invert__(self) -> "Tensor":
+    def __pow__(self, exponent: Any) -> Any:
+        # As ndarray's own operator: the common powers are functions that are exact, and fast.
+        row = _POWER
+        if type(exponent) in (int, float) and self._node.value.dtype.kind == "f":
+            row = _SPECIAL_POWERS.get(exponent, _POWER)
+        return self._record(row, (self, exponent) if row is _POWER else (self,), {})
+
+    def __invert__(self) -> Any:
         return self._compute(np.invert, (self,), {})
 
     # --- ndarray's methods --------------------------------------------------------------------
 
-    def reshape(self, *shape: Any, order: str = "C") -> "Tensor":
+    def reshape(self, *shape: Any, order: str = "C") -> Any:
         """The same elements in another shape, as `numpy.reshape`."""
         wanted = shape[0] if len(shape) == 1 else shape
         return self._apply(np.reshape, (self, wanted), {"order": order})
 
-    def transpose(self, *axes: Any) -> "Tensor":
+    def transpose(self, *axes: Any) -> Any:
         """The axes in another order, all reversed by default, as `numpy.transpose`."""
         wanted = axes[0] if len(axes) == 1 else axes or None
         return self._apply(np.transpose, (self, wanted), {})
@@ -135,7 +146,7 @@ class ArrayLike(Recorded):
         """The elements in another dtype. A gradient comes back in the dtype of the input."""
         return self._record(ASTYPE, (self,), {"dtype": np.dtype(dtype)})
 
-    def dot(self, other: Any) -> "Tensor":
+    def dot(self, other: Any) -> Any:
         """The dot product, as `numpy.dot`."""
         return dot(self, other)
 
