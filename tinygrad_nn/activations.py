@@ -8,7 +8,8 @@ and derivatives of every order are right on both sides of it.
 import numpy as np
 
 from ._typing import Array, Axis
-from .primitives import LOG_SOFTMAX, as_array, stop_gradient
+from .errors import ShapeError
+from .primitives import LOG_SOFTMAX, as_real, stop_gradient
 from .primitives import relu as _relu
 
 __all__ = [
@@ -35,7 +36,7 @@ def relu(x: Array) -> Array:
 
     Reference: [Goodfellow2016] section 6.3.1.
     """
-    return _relu(as_array(x))
+    return _relu(as_real("relu", x))
 
 
 def leaky_relu(x: Array, slope: float = 0.01) -> Array:
@@ -51,8 +52,8 @@ def leaky_relu(x: Array, slope: float = 0.01) -> Array:
 
     Reference: [Maas2013].
     """
-    x = as_array(x)
-    return np.where(x > 0, x, slope * x)
+    x = as_real("leaky_relu", x)
+    return np.where(x > 0, x, float(slope) * x)
 
 
 def sigmoid(x: Array) -> Array:
@@ -70,7 +71,7 @@ def sigmoid(x: Array) -> Array:
 
     Reference: [Goodfellow2016] section 3.10.
     """
-    x = as_array(x)
+    x = as_real("sigmoid", x)
     positive = x >= 0
     e = np.exp(np.where(positive, -x, x))  # e^−|x| ≤ 1
     return np.where(positive, 1, e) / (1 + e)  # 1/(1+e⁻ˣ) and eˣ/(1+eˣ) are the same function
@@ -88,7 +89,7 @@ def tanh(x: Array) -> Array:
 
     Reference: [Goodfellow2016] section 6.3.2.
     """
-    return np.tanh(as_array(x))
+    return np.tanh(as_real("tanh", x))
 
 
 def softplus(x: Array) -> Array:
@@ -106,7 +107,7 @@ def softplus(x: Array) -> Array:
 
     Reference: [Dugas2001].
     """
-    x = as_array(x)
+    x = as_real("softplus", x)
     positive = x >= 0
     e = np.exp(np.where(positive, -x, x))  # e^−|x| ≤ 1
     return np.where(positive, x, 0) + np.log1p(e)  # x + ln(1 + e⁻ˣ) = ln(1 + eˣ)
@@ -132,7 +133,7 @@ def softmax(x: Array, axis: Axis = -1) -> Array:
 
     Reference: [Goodfellow2016] section 6.2.2.3.
     """
-    x = as_array(x)
+    x = _logits("softmax", x, axis)
     e = np.exp(x - stop_gradient(np.max(x, axis=axis, keepdims=True)))
     return e / np.sum(e, axis=axis, keepdims=True)
 
@@ -156,4 +157,16 @@ def log_softmax(x: Array, axis: Axis = -1) -> Array:
 
     Reference: [Goodfellow2016] section 6.2.2.3.
     """
-    return LOG_SOFTMAX(as_array(x), axis=axis)
+    return LOG_SOFTMAX(_logits("log_softmax", x, axis), axis=axis)
+
+
+def _logits(where: str, x: Array, axis: Axis) -> Array:
+    """Logits as an array that has the axes of its classes, and classes along them."""
+    x = as_real(where, x)
+    axes = range(x.ndim) if axis is None else axis if isinstance(axis, tuple) else (axis,)
+    if not all(-x.ndim <= a < x.ndim and x.shape[a] for a in axes):
+        raise ShapeError(
+            f"{where}: expected classes along axis {axis}; got shape {x.shape}; "
+            f"name an axis that is there and not empty"
+        )
+    return x

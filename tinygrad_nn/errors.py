@@ -7,6 +7,7 @@
     ├── ValueRangeError         (ValueError)           labels or probabilities out of range
     ├── OutOfBoundsError        (IndexError)           an index that points outside
     ├── GradientError           (RuntimeError)         a gradient nobody can compute as asked
+    ├── UndefinedError          (NotImplementedError)  a method a subclass has to define
     ├── MissingDerivativeError  (NotImplementedError)  a function with no row in the table
     ├── ConversionError         (TypeError)            a Tensor about to lose its history
     ├── AssignmentError         (TypeError)            writing into a recorded Tensor
@@ -27,6 +28,7 @@ __all__ = [
     "OutputError",
     "ShapeError",
     "TinygradNNError",
+    "UndefinedError",
     "ValueRangeError",
 ]
 
@@ -57,6 +59,10 @@ class OutOfBoundsError(TinygradNNError, IndexError):
 
 class GradientError(TinygradNNError, RuntimeError):
     """A gradient that cannot be computed the way it was asked for."""
+
+
+class UndefinedError(TinygradNNError, NotImplementedError):
+    """A method that a subclass has to define, and does not."""
 
 
 class MissingDerivativeError(TinygradNNError, NotImplementedError):

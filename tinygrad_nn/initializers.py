@@ -33,7 +33,7 @@ def as_random(rng: Seed) -> "np.random.Generator | np.random.RandomState":
     except (TypeError, ValueError) as error:
         raise ArgumentError(
             f"rng: expected a numpy.random.Generator, a RandomState, a non-negative integer or "
-            f"None; got {rng!r}"
+            f"None; got {rng!r}; pass rng=0, say"
         ) from error
 
 
@@ -87,6 +87,10 @@ INITIALIZERS = {"he": he, "glorot": glorot, "notebook": notebook}
 
 
 def _fans(shape: Shape) -> tuple[int, int]:
-    if len(shape) < 2 or 0 in shape:
-        raise ShapeError(f"initializer: expected a shape (in, out) without zeros; got {shape}")
+    sizes = shape if isinstance(shape, (tuple, list)) else ()
+    if len(sizes) < 2 or not all(isinstance(n, (int, np.integer)) and n > 0 for n in sizes):
+        raise ShapeError(
+            f"initializer: expected a shape (in, out) of positive sizes; got {shape!r}; "
+            f"give one size for each axis"
+        )
     return math.prod(shape[:-1]), shape[-1]

@@ -143,6 +143,11 @@ class Tensor(ArrayLike):
         self._node = fresh
 
     @property
+    def is_leaf(self) -> bool:
+        """Whether this Tensor was made, and not computed."""
+        return self._node.primitive is None
+
+    @property
     def name(self) -> str | None:
         """What diagrams and errors call this Tensor."""
         return self._node.name
@@ -313,7 +318,7 @@ def rebind(tensor: Tensor, value: Array) -> None:
     leaf that collects gradients.
     """
     old = tensor._node
-    node = Node(value)
+    node = Node(np.asarray(value) if isinstance(value, np.generic) else value)
     node.name, node.leaf, node.tracked = old.name, old.leaf, old.tracked
     tensor._node = node
 
@@ -362,7 +367,7 @@ def _as_index(index: Any) -> Any:
     if isinstance(index, Recorded):
         index = index._node.value
     if isinstance(index, (list, np.ndarray)):
-        index = np.array(index, dtype=None if len(index) else np.intp)
+        return np.array(index, dtype=np.intp if isinstance(index, list) and not index else None)
     return index
 
 

@@ -5,12 +5,13 @@ import numpy as np
 from .._typing import Array
 from ..activations import log_softmax
 from ..errors import DtypeError, ShapeError, ValueRangeError
-from ..primitives import as_array, stop_gradient
+from ..primitives import as_array, as_real, stop_gradient
 from .checks import (
     alike,
-    check_not_empty,
+    check_filled,
+    check_flag,
     check_probabilities,
-    check_unit_interval,
+    check_targets,
     concrete,
     reduced,
 )
@@ -42,7 +43,8 @@ def binary_cross_entropy(
     Raises:
         ShapeError: the shapes differ, or there are no elements.
         ValueRangeError: targets or probabilities outside [0, 1], or NaN.
-        ArgumentError: an unknown reduction.
+        DtypeError: data that are not real numbers.
+        ArgumentError: an unknown reduction, or from_logits that is no truth value.
 
     Example:
         >>> from tinygrad_nn.losses import binary_cross_entropy
@@ -51,18 +53,21 @@ def binary_cross_entropy(
 
     Reference: [Goodfellow2016] section 6.2.2.2.
     """
-    y_true, y_pred = alike("binary_cross_entropy", y_true, y_pred)
-    check_unit_interval("binary_cross_entropy: y_true", y_true, "targets in [0, 1]")
+    where = "binary_cross_entropy"
+    check_flag(where, from_logits)
+    y_true, y_pred = alike(where, y_true, y_pred)
+    check_targets(where, y_true, "targets")
     if not from_logits:
-        check_probabilities("binary_cross_entropy", y_pred)
-        return reduced(-(y_true * _log(y_pred) + (1 - y_true) * _log(1 - y_pred)), reduction)
+        check_probabilities(where, y_pred)
+        losses = -(y_true * _log(y_pred) + (1 - y_true) * _log_of_complement(y_pred))
+        return reduced(where, losses, reduction)
     # ln(1 + eᶻ) − y·z with z split off, so that a right and certain logit leaves no rounding:
     # ([z ≥ 0] − y)·z + ln(1 + e^−|z|). Each branch is the whole function, as in softplus.
     positive = y_pred >= 0
     weight = positive.astype(y_pred.dtype) - y_true
     certain = (weight == 0) & np.isinf(y_pred)  # 0·∞ = 0: an infinite logit that is right
     e = np.exp(np.where(positive, -y_pred, y_pred))
-    return reduced(weight * np.where(certain, 0, y_pred) + np.log1p(e), reduction)
+    return reduced(where, weight * np.where(certain, 0, y_pred) + np.log1p(e), reduction)
 
 
 def categorical_cross_entropy(
@@ -83,7 +88,8 @@ def categorical_cross_entropy(
     Raises:
         ShapeError: the shapes differ, there is no class axis, or there are no elements.
         ValueRangeError: targets or probabilities outside [0, 1], or NaN.
-        ArgumentError: an unknown reduction.
+        DtypeError: data that are not real numbers.
+        ArgumentError: an unknown reduction, or from_logits that is no truth value.
 
     Example:
         >>> from tinygrad_nn.losses import categorical_cross_entropy
@@ -93,14 +99,17 @@ def categorical_cross_entropy(
     Reference: [Goodfellow2016] section 6.2.2.3.
     """
     where = "categorical_cross_entropy"
-    y_true, y_pred = alike(where, y_true, y_pred, last="classes")
-    check_unit_interval(f"{where}: y_true", y_true, "one-hot targets")
+    check_flag(where, from_logits)
+    remedy = "for integer labels use sparse_categorical_cross_entropy"
+    y_true, y_pred = alike(where, y_true, y_pred, last="classes", remedy=remedy)
+    check_targets(where, y_true, "one-hot targets")
     if not from_logits:
         check_probabilities(where, y_pred)
-        return reduced(-np.sum(y_true * _log(y_pred), axis=-1), reduction)
+        return reduced(where, -np.sum(y_true * _log(y_pred), axis=-1), reduction)
     log_p = log_softmax(y_pred)
     impossible = (y_true == 0) & np.isinf(log_p)  # 0·∞ = 0: a class that nobody asks for
-    return reduced(-np.sum(y_true * np.where(impossible, 0, log_p), axis=-1), reduction)
+    losses = -np.sum(y_true * np.where(impossible, 0, log_p), axis=-1)
+    return reduced(where, losses, reduction)
 
 
 def sparse_categorical_cross_entropy(
@@ -117,9 +126,9 @@ def sparse_categorical_cross_entropy(
 
     Raises:
         ShapeError: the labels' shape is not y_pred's without its last axis, or is empty.
-        DtypeError: labels that are not integers.
+        DtypeError: labels that are not integers, or predictions that are not numbers.
         ValueRangeError: labels outside 0 … classes − 1, or probabilities outside [0, 1].
-        ArgumentError: an unknown reduction.
+        ArgumentError: an unknown reduction, or from_logits that is no truth value.
 
     Example:
         >>> from tinygrad_nn.losses import sparse_categorical_cross_entropy
@@ -129,29 +138,17 @@ def sparse_categorical_cross_entropy(
     Reference: [Goodfellow2016] section 6.2.2.3.
     """
     where = "sparse_categorical_cross_entropy"
-    labels, y_pred = as_array(y_true), as_array(y_pred)
-    if y_pred.ndim == 0 or labels.shape != y_pred.shape[:-1]:
-        raise ShapeError(
-            f"{where}: expected labels (n,) and predictions (n, classes); got {labels.shape} and "
-            f"{y_pred.shape}"
-            + (
-                "; for one-hot targets use categorical_cross_entropy"
-                if labels.shape == y_pred.shape
-                else "; give one integer label for each sample"
-            )
-        )
-    check_not_empty(where, y_pred)
-    classes = y_pred.shape[-1]
-    _check_labels(where, labels, classes)
+    check_flag(where, from_logits)
+    y_pred = as_real(where, y_pred)
+    labels = _labels(where, y_true, y_pred)
     if not from_logits:
         check_probabilities(where, y_pred)
     table = log_softmax(y_pred) if from_logits else y_pred
-    # (..., classes) -> (...): for each sample, the entry of its own label
     places = [
         np.arange(n).reshape(-1, *(1,) * (labels.ndim - 1 - i)) for i, n in enumerate(labels.shape)
     ]
-    own = table[(*places, labels)]
-    return reduced(-(own if from_logits else _log(own)), reduction)
+    own = table[(*places, labels)]  # (..., classes) -> (...): the entry of each sample's own label
+    return reduced(where, -(own if from_logits else _log(own)), reduction)
 
 
 def kl_divergence(y_true: Array, y_pred: Array, reduction: str = "mean") -> Array:
@@ -165,7 +162,8 @@ def kl_divergence(y_true: Array, y_pred: Array, reduction: str = "mean") -> Arra
     Raises:
         ShapeError: the shapes differ, there is no last axis, or there are no elements.
         ValueRangeError: probabilities outside [0, 1], or NaN.
-        ArgumentError: an unknown reduction.
+        DtypeError: data that are not real numbers.
+        ArgumentError: an unknown reduction, or from_logits that is no truth value.
 
     Example:
         >>> from tinygrad_nn.losses import kl_divergence
@@ -174,30 +172,55 @@ def kl_divergence(y_true: Array, y_pred: Array, reduction: str = "mean") -> Arra
 
     Reference: [Kullback1951].
     """
-    y_true, y_pred = alike("kl_divergence", y_true, y_pred, last="probabilities")
-    check_unit_interval("kl_divergence: y_true", y_true, "probabilities in [0, 1]")
-    check_unit_interval("kl_divergence: y_pred", y_pred, "probabilities in [0, 1]")
-    return reduced(np.sum(y_true * (_log(y_true) - _log(y_pred)), axis=-1), reduction)
+    where = "kl_divergence"
+    y_true, y_pred = alike(where, y_true, y_pred, last="probabilities")
+    check_targets(where, y_true, "probabilities")
+    check_probabilities(where, y_pred, remedy="apply softmax first")
+    return reduced(where, np.sum(y_true * (_log(y_true) - _log(y_pred)), axis=-1), reduction)
 
 
 def _log(p: Array) -> Array:
-    """The logarithm of a probability, finite at p = 0, with a slope that stays finite too.
+    """The logarithm of a probability, finite at p = 0.
 
-    Below the floor the value stands still, while the slope remains that of ln at the floor, so
-    a probability of 0 is still pushed up. The floor leaves room above its reciprocal for the
-    factors that a gradient meets.
+    Any p that is a normal number is taken as it is. The floor below leaves room above its
+    reciprocal for the factors that a gradient meets; float16 has no such room.
     """
-    info = np.finfo(np.result_type(p, np.float16))
+    info = np.finfo(p.dtype)
+    return _floored_log(p, info.tiny if info.bits < 32 else info.tiny / info.eps)
+
+
+def _log_of_complement(p: Array) -> Array:
+    """ln(1 − p), finite at p = 1.
+
+    No number lies between 1 − ε/2 and 1, so p = 1 is taken for the least that rounds to it. A
+    lower floor would answer the slope of a saturated sigmoid with an enormous gradient.
+    """
+    return _floored_log(1 - p, np.finfo(p.dtype).eps / 2)
+
+
+def _floored_log(p: Array, floor: float) -> Array:
+    """ln(max(p, floor)), with the slope at the floor below it: p is still pushed up from there."""
     constant = stop_gradient(p)
-    return np.log(np.maximum(constant, float(info.tiny / info.eps)) + (p - constant))
+    return np.log(np.maximum(constant, float(floor)) + (p - constant))
 
 
-def _check_labels(where: str, labels: Array, classes: int) -> None:
-    if np.result_type(labels).kind not in "iu":
-        raise DtypeError(f"{where}: expected integer labels; got {np.result_type(labels)}")
-    values = concrete(labels)
+def _labels(where: str, y_true: Array, y_pred: Array) -> Array:
+    """The labels of predictions, as an array of integers in range."""
+    labels = as_array(y_true)
+    if y_pred.ndim == 0 or labels.shape != y_pred.shape[:-1]:
+        raise ShapeError(
+            f"{where}: expected labels (n,) for predictions (n, classes); got {labels.shape} for "
+            f"{y_pred.shape}; for one-hot targets use categorical_cross_entropy"
+        )
+    check_filled(where, y_pred)
+    if labels.dtype.kind not in "iu":
+        raise DtypeError(
+            f"{where}: expected integer labels; got dtype {labels.dtype}; use .astype(int)"
+        )
+    values, classes = concrete(labels), y_pred.shape[-1]
     if values is not None and not (values.min() >= 0 and values.max() < classes):
         raise ValueRangeError(
-            f"{where}: expected labels from 0 to {classes - 1}; "
-            f"got {values.min()} to {values.max()}"
+            f"{where}: expected labels from 0 to {classes - 1}; got {values.min()} to "
+            f"{values.max()}; count classes from 0"
         )
+    return labels

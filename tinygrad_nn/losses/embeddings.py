@@ -1,13 +1,11 @@
 """Losses for embeddings: how far apart vectors are that should, or should not, be close."""
 
-import math
-
 import numpy as np
 
 from .._typing import Array
-from ..errors import ArgumentError, ShapeError
-from ..primitives import as_array, relu
-from .checks import alike, check_unit_interval, reduced
+from ..errors import ShapeError
+from ..primitives import as_real, relu
+from .checks import alike, check_targets, number, reduced
 
 __all__ = ["contrastive", "triplet"]
 
@@ -38,19 +36,20 @@ def contrastive(
 
     Reference: [Hadsell2006], without its factors ½ and with y the other way round.
     """
-    _check_margin("contrastive", margin)
-    left, right = alike("contrastive", left, right, last="features")
-    y_true = as_array(y_true)
+    where = "contrastive"
+    margin = number(where, "margin", margin, positive=False)
+    left, right = alike(where, left, right, last="features", remedy="give pairs of vectors")
+    y_true = as_real(where, y_true).astype(left.dtype)
     if y_true.shape != left.shape[:-1]:
         raise ShapeError(
-            f"contrastive: expected one label for each pair, of shape {left.shape[:-1]}; got "
-            f"{y_true.shape}"
+            f"{where}: expected labels of shape {left.shape[:-1]}; got {y_true.shape}; "
+            f"give one for each pair"
         )
-    y_true = y_true.astype(left.dtype)
-    check_unit_interval("contrastive: y_true", y_true, "1 for similar and 0 for other pairs")
-    distance = _distance(left, right)
-    apart = relu(margin - distance)
-    return reduced(y_true * np.square(distance) + (1 - y_true) * np.square(apart), reduction)
+    check_targets(where, y_true, "1 for similar pairs and 0 for others")
+    difference = left - right
+    squared = np.sum(np.square(difference), axis=-1)  # not the distance squared: it has a kink
+    apart = relu(margin - np.linalg.norm(difference, axis=-1))
+    return reduced(where, y_true * squared + (1 - y_true) * np.square(apart), reduction)
 
 
 def triplet(
@@ -76,17 +75,12 @@ def triplet(
 
     Reference: [Schroff2015], with plain instead of squared distances.
     """
-    _check_margin("triplet", margin)
-    anchor, positive = alike("triplet", anchor, positive, last="features")
-    anchor, negative = alike("triplet", anchor, negative, last="features")
-    gap = _distance(anchor, positive) - _distance(anchor, negative) + margin
-    return reduced(relu(gap), reduction)
-
-
-def _distance(a: Array, b: Array) -> Array:
-    return np.linalg.norm(a - b, axis=-1)  # (..., features) -> (...)
-
-
-def _check_margin(where: str, margin: float) -> None:
-    if not (margin >= 0 and math.isfinite(margin)):
-        raise ArgumentError(f"{where}: expected a finite margin of at least 0; got {margin!r}")
+    where = "triplet"
+    margin = number(where, "margin", margin, positive=False)
+    remedy = "give three vectors for each sample"
+    anchor, positive, negative = alike(
+        where, anchor, positive, negative, last="features", remedy=remedy
+    )
+    near = np.linalg.norm(anchor - positive, axis=-1)  # (..., features) -> (...)
+    far = np.linalg.norm(anchor - negative, axis=-1)
+    return reduced(where, relu(near - far + margin), reduction)

@@ -1,12 +1,9 @@
 """Losses for regression: how far numbers are from numbers."""
 
-import math
-
 import numpy as np
 
 from .._typing import Array
-from ..errors import ArgumentError
-from .checks import alike, reduced
+from .checks import alike, number, reduced
 
 __all__ = ["huber", "mean_absolute_error", "mean_squared_error"]
 
@@ -18,6 +15,7 @@ def mean_squared_error(y_true: Array, y_pred: Array, reduction: str = "mean") ->
 
     Raises:
         ShapeError: the shapes differ, or there are no elements.
+        DtypeError: data that are not real numbers.
         ArgumentError: an unknown reduction.
 
     Example:
@@ -28,7 +26,7 @@ def mean_squared_error(y_true: Array, y_pred: Array, reduction: str = "mean") ->
     Reference: [Goodfellow2016] section 5.1.4.
     """
     y_true, y_pred = alike("mean_squared_error", y_true, y_pred)
-    return reduced(np.square(y_pred - y_true), reduction)
+    return reduced("mean_squared_error", np.square(y_pred - y_true), reduction)
 
 
 def mean_absolute_error(y_true: Array, y_pred: Array, reduction: str = "mean") -> Array:
@@ -38,6 +36,7 @@ def mean_absolute_error(y_true: Array, y_pred: Array, reduction: str = "mean") -
 
     Raises:
         ShapeError: the shapes differ, or there are no elements.
+        DtypeError: data that are not real numbers.
         ArgumentError: an unknown reduction.
 
     Example:
@@ -48,7 +47,7 @@ def mean_absolute_error(y_true: Array, y_pred: Array, reduction: str = "mean") -
     Reference: [Goodfellow2016] section 6.2.1.2.
     """
     y_true, y_pred = alike("mean_absolute_error", y_true, y_pred)
-    return reduced(np.absolute(y_pred - y_true), reduction)
+    return reduced("mean_absolute_error", np.absolute(y_pred - y_true), reduction)
 
 
 def huber(y_true: Array, y_pred: Array, delta: float = 1.0, reduction: str = "mean") -> Array:
@@ -64,6 +63,7 @@ def huber(y_true: Array, y_pred: Array, delta: float = 1.0, reduction: str = "me
 
     Raises:
         ShapeError: the shapes differ, or there are no elements.
+        DtypeError: data that are not real numbers.
         ArgumentError: δ is not positive and finite, or an unknown reduction.
 
     Example:
@@ -73,9 +73,8 @@ def huber(y_true: Array, y_pred: Array, delta: float = 1.0, reduction: str = "me
 
     Reference: [Huber1964].
     """
-    if not (delta > 0 and math.isfinite(delta)):
-        raise ArgumentError(f"huber: expected a positive, finite delta; got {delta!r}")
+    delta = number("huber", "delta", delta, positive=True)
     y_true, y_pred = alike("huber", y_true, y_pred)
     error = y_pred - y_true
     clipped = np.clip(error, -delta, delta)
-    return reduced(clipped * (error - 0.5 * clipped), reduction)
+    return reduced("huber", clipped * (error - 0.5 * clipped), reduction)

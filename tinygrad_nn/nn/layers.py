@@ -7,9 +7,9 @@ import numpy as np
 
 from .._typing import Array, Seed, Shape
 from ..autograd import Tensor, scope
-from ..errors import ArgumentError, ShapeError
+from ..errors import ArgumentError, DtypeError, ShapeError
 from ..initializers import INITIALIZERS
-from ..primitives import as_array
+from ..primitives import as_real
 from .module import Module
 
 __all__ = ["Dense", "Sequential"]
@@ -58,26 +58,33 @@ class Dense(Module):
     ) -> None:
         for size in (in_features, out_features):
             if not isinstance(size, (int, np.integer)) or size < 1:
-                raise ArgumentError(f"Dense: expected positive integer sizes; got {size!r}")
-        if isinstance(initializer, str):
-            if initializer not in INITIALIZERS:
-                known = ", ".join(INITIALIZERS)
                 raise ArgumentError(
-                    f"Dense: expected an initializer of {known}; got {initializer!r}"
+                    f"Dense: expected positive integer sizes; got {size!r}; give (in, out)"
                 )
-            initializer = INITIALIZERS[initializer]
+        initialize = INITIALIZERS.get(initializer) if isinstance(initializer, str) else initializer
+        if not callable(initialize):
+            raise ArgumentError(
+                f"Dense: expected an initializer; got {initializer!r}; "
+                f"name one of {', '.join(INITIALIZERS)}, or give a function"
+            )
+        try:
+            dtype = np.dtype(dtype)
+        except TypeError as error:
+            raise DtypeError(
+                f"Dense: expected a floating-point dtype; got {dtype!r}; give np.float32, say"
+            ) from error
         self.name = name
         self.in_features = int(in_features)
         self.out_features = int(out_features)
         shape = (self.in_features, self.out_features)
-        weights = initializer(shape, rng, dtype)
+        weights = initialize(shape, rng, dtype)
         self.weights = Tensor(weights, requires_grad=True, dtype=dtype, name="weights")
         biases = np.zeros(self.out_features, dtype=dtype)
         self.biases = Tensor(biases, requires_grad=True, name="biases")
         if self.weights.shape != shape:
             raise ShapeError(
                 f"{self}: expected an initializer that returns shape {shape}; "
-                f"got {self.weights.shape}"
+                f"got {self.weights.shape}; use the shape it is given"
             )
 
     def forward(self, x: Array) -> Array:
@@ -86,10 +93,11 @@ class Dense(Module):
         Raises:
             ShapeError: the last axis of x is not of length in_features.
         """
-        x = as_array(x)
+        called = f"Dense {self.name!r}" if self.name else "Dense"
+        x = as_real(called, x)
         if x.ndim == 0 or x.shape[-1] != self.in_features:
             raise ShapeError(
-                f"Dense {self.name!r}: expected inputs of shape (batch, {self.in_features}); "
+                f"{called}: expected inputs of shape (batch, {self.in_features}); "
                 f"got {x.shape}. The last axis must equal in_features."
             )
         return x @ self.weights + self.biases  # (..., in) · (in, out) + (out,) -> (..., out)
@@ -129,7 +137,8 @@ class Sequential(Module):
         for i, layer in enumerate(layers):
             if not callable(layer):
                 raise ArgumentError(
-                    f"Sequential: expected layers and functions; got {type(layer).__name__} at {i}"
+                    f"Sequential: expected layers and functions; got {type(layer).__name__} at "
+                    f"{i}; leave it out, or wrap it in a function"
                 )
             if isinstance(layer, Module) and layer.name is None:
                 layer.name = f"{type(layer).__name__.lower()}_{i}"

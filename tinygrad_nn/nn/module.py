@@ -1,10 +1,11 @@
 """Module: what has parameters and a forward function."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from .._typing import Array
 from ..autograd import Tensor, scope
+from ..errors import UndefinedError
 
 __all__ = ["Module"]
 
@@ -30,7 +31,9 @@ class Module:
 
     def forward(self, x: Array) -> Array:
         """Compute the output for an input. Each subclass defines its own."""
-        raise NotImplementedError(f"{type(self).__name__}: define forward(self, x)")
+        raise UndefinedError(
+            f"{type(self).__name__}: expected a forward method; got none; define forward(self, x)"
+        )
 
     def __call__(self, *inputs: Any, **options: Any) -> Array:
         """Run `forward` within the scope of this module's name."""
@@ -38,15 +41,14 @@ class Module:
             return self.forward(*inputs, **options)
 
     def named_parameters(self) -> Iterator[tuple[str, Tensor]]:
-        """Every Tensor that requires a gradient, once each, with its path such as ``0.weights``."""
-        seen: set[int] = set()
-        for path, tensor in _find_parameters("", self):
-            if id(tensor) not in seen:
-                seen.add(id(tensor))
-                yield path, tensor
+        """Every Tensor made to collect a gradient, once each, with a path like ``layers.0.weights``.
+
+        They are looked for in attributes, and in lists, tuples, dicts and Modules there.
+        """
+        return _find_parameters("", self, set())
 
     def parameters(self) -> list[Tensor]:
-        """Every Tensor that requires a gradient, once each."""
+        """Every Tensor made to collect a gradient, once each."""
         return [tensor for _, tensor in self.named_parameters()]
 
     def zero_grad(self) -> None:
@@ -55,18 +57,22 @@ class Module:
             parameter.grad = None
 
 
-def _find_parameters(path: str, value: Any) -> Iterator[tuple[str, Tensor]]:
+def _find_parameters(path: str, value: Any, seen: set[int]) -> Iterator[tuple[str, Tensor]]:
+    """The parameters within a value; what was seen already, shared or circular, is left out."""
+    if id(value) in seen:
+        return
+    items: Iterable[tuple[Any, Any]] = ()
     if isinstance(value, Tensor):
-        if value.requires_grad:
+        if value.requires_grad and value.is_leaf:
+            seen.add(id(value))
             yield path, value
-        return
-    if isinstance(value, Module):
+    elif isinstance(value, Module):
         items = vars(value).items()
-    elif isinstance(value, (list, tuple)):
-        items = {str(i): item for i, item in enumerate(value)}.items()
     elif isinstance(value, dict):
-        items = {str(key): item for key, item in value.items()}.items()
-    else:
-        return
+        items = value.items()
+    elif isinstance(value, (list, tuple)):
+        items = enumerate(value)
+    if items:
+        seen.add(id(value))
     for key, item in items:
-        yield from _find_parameters(f"{path}.{key}" if path else key, item)
+        yield from _find_parameters(f"{path}.{key}" if path else str(key), item, seen)

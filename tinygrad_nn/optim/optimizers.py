@@ -21,15 +21,21 @@ class Optimizer:
     """
 
     def __init__(self, parameters: Iterable[Tensor], rule: Rule) -> None:
+        kind = type(self).__name__
+        if isinstance(parameters, Tensor):
+            raise ArgumentError(f"{kind}: expected a list of Tensors; got one; write [w]")
         self.parameters = list(parameters)
         self.rule = rule
-        kind = type(self).__name__
         if not self.parameters:
-            raise ArgumentError(f"{kind}: expected at least one parameter; got none")
+            raise ArgumentError(
+                f"{kind}: expected at least one parameter; got none; has the model any?"
+            )
         for parameter in self.parameters:
-            if not isinstance(parameter, Tensor) or not parameter.requires_grad:
+            is_tensor = isinstance(parameter, Tensor)
+            if not (is_tensor and parameter.requires_grad and parameter.is_leaf):
                 raise ArgumentError(
-                    f"{kind}: expected Tensors that require a gradient; got {parameter!r:.60}"
+                    f"{kind}: expected Tensors made with requires_grad=True; got "
+                    f"{parameter!r:.60}; pass the parameters themselves"
                 )
         self.states: list[State] = [rule.init(p.data) for p in self.parameters]
 
@@ -92,7 +98,7 @@ class SGD(Optimizer):
         nesterov: bool = False,
         weight_decay: float = 0.0,
     ) -> None:
-        rule = SGDRule(float(learning_rate), float(momentum), nesterov, float(weight_decay))
+        rule = SGDRule(learning_rate, momentum, nesterov, weight_decay)
         super().__init__(parameters, rule)
 
 
@@ -104,7 +110,7 @@ class Adam(Optimizer):
         learning_rate: η ≥ 0.
         beta1: how slowly the mean of the gradient forgets, in [0, 1).
         beta2: how slowly the mean of its square forgets, in [0, 1).
-        epsilon: ε ≥ 0, which bounds a step where the gradient vanishes.
+        epsilon: ε > 0, which bounds a step where the gradient vanishes.
 
     Raises:
         ArgumentError: a hyperparameter out of range.
@@ -129,5 +135,5 @@ class Adam(Optimizer):
         beta2: float = 0.999,
         epsilon: float = 1e-8,
     ) -> None:
-        rule = AdamRule(float(learning_rate), float(beta1), float(beta2), float(epsilon))
+        rule = AdamRule(learning_rate, beta1, beta2, epsilon)
         super().__init__(parameters, rule)

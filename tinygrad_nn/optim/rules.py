@@ -43,11 +43,11 @@ class SGDRule:
     weight_decay: float = 0.0
 
     def __post_init__(self) -> None:
-        _check("SGD", "learning_rate", self.learning_rate, 0, math.inf)
-        _check("SGD", "momentum", self.momentum, 0, 1)
-        _check("SGD", "weight_decay", self.weight_decay, 0, math.inf)
+        _set_numbers(self, learning_rate=math.inf, momentum=1, weight_decay=math.inf)
         if self.nesterov and self.momentum == 0:
-            raise ArgumentError("SGD: nesterov=True expected a momentum above 0; got 0")
+            raise ArgumentError(
+                "SGD: expected a momentum above 0 for nesterov=True; got 0; give momentum=0.9, say"
+            )
 
     def init(self, parameter: Array) -> State:
         """A velocity of zero, where there is momentum."""
@@ -80,10 +80,11 @@ class AdamRule:
     epsilon: float = 1e-8
 
     def __post_init__(self) -> None:
-        _check("Adam", "learning_rate", self.learning_rate, 0, math.inf)
-        _check("Adam", "beta1", self.beta1, 0, 1)
-        _check("Adam", "beta2", self.beta2, 0, 1)
-        _check("Adam", "epsilon", self.epsilon, 0, math.inf)
+        _set_numbers(self, learning_rate=math.inf, beta1=1, beta2=1, epsilon=math.inf)
+        if self.epsilon == 0:
+            raise ArgumentError(
+                "Adam: expected epsilon > 0; got 0; without it a zero gradient gives 0/0"
+            )
 
     def init(self, parameter: Array) -> State:
         """Moments of zero, before step 1."""
@@ -102,6 +103,20 @@ class AdamRule:
         return parameter, {"step": step, "first": first, "second": second}
 
 
-def _check(rule: str, name: str, value: float, low: float, high: float) -> None:
-    if not low <= value < high:
-        raise ArgumentError(f"{rule}: expected {low} <= {name} < {high}; got {value!r}")
+def _set_numbers(rule: Any, **limits: float) -> None:
+    """Check that hyperparameters lie from 0 up to a limit, and keep them as Python floats.
+
+    A NumPy float64 would turn float32 parameters into float64.
+    """
+    for name, limit in limits.items():
+        given = getattr(rule, name)
+        try:
+            value = math.nan if isinstance(given, str) else float(given)
+        except (TypeError, ValueError):
+            value = math.nan
+        if not 0 <= value < limit:
+            kind = type(rule).__name__.removesuffix("Rule")
+            raise ArgumentError(
+                f"{kind}: expected a number 0 <= {name} < {limit}; got {given!r}; choose one there"
+            )
+        object.__setattr__(rule, name, value)  # the dataclass is frozen once it is made

@@ -19,6 +19,7 @@ from .table import (
     Rewrite,
     Trait,
     as_array,
+    as_real,
     define,
     find,
 )
@@ -40,6 +41,7 @@ __all__ = [
     "Rewrite",
     "Trait",
     "as_array",
+    "as_real",
     "define",
     "dot",
     "elementwise",

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 
 from .._typing import Array, Rule, Shape
-from ..errors import ArgumentError, MissingDerivativeError
+from ..errors import ArgumentError, DtypeError, MissingDerivativeError, ShapeError
 
 __all__ = [
     "BOOLEAN",
@@ -30,6 +30,7 @@ __all__ = [
     "Rewrite",
     "Trait",
     "as_array",
+    "as_real",
     "call",
     "constant",
     "d",
@@ -285,7 +286,28 @@ def find(function: Callable[..., Any]) -> Entry | None:
 
 def as_array(value: Array) -> Array:
     """Turn lists and Python numbers into ndarrays; leave every array, of any library, alone."""
-    return value if hasattr(value, "__array_ufunc__") else np.asarray(value)
+    # Columns of data frames have ufuncs but no functions: they join by label, so they are turned.
+    return value if hasattr(value, "__array_function__") else np.asarray(value)
+
+
+def as_real(where: str, data: Any) -> Array:
+    """Data as an array of floating-point numbers: integers would wrap around, or be truncated.
+
+    Raises:
+        ShapeError: rows of different lengths.
+        DtypeError: text, complex numbers, objects.
+    """
+    try:
+        array = as_array(data)
+    except ValueError as error:
+        raise ShapeError(
+            f"{where}: expected a rectangular array; got rows of different lengths; pad them"
+        ) from error
+    if array.dtype.kind not in "fiub":
+        raise DtypeError(
+            f"{where}: expected real numbers; got dtype {array.dtype}; convert them first"
+        )
+    return array if array.dtype.kind == "f" else array.astype(np.float64)
 
 
 def over(g: Array, denominator: Array) -> Array:

@@ -132,5 +132,6 @@ def _replayed(
             fresh.get(i, twins[i].value) if isinstance(i, Node) else twin.inputs[position]
             for position, i in enumerate(node.inputs)
         ]
-        fresh[node] = twin.primitive.evaluate(values, twin.static or {})  # type: ignore[union-attr]  # downstream nodes are computed
+        if twin.primitive is not None:  # what lies downstream was computed
+            fresh[node] = twin.primitive.evaluate(values, twin.static or {})
     return np.asarray(fresh[graph.outputs[0]])
