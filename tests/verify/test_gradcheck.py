@@ -203,6 +203,8 @@ def _off_by_one_percent(rule):
 
     def planted(g, *args, **static):
         right = rule(g, *args, **static)
+        if isinstance(right, list):  # one part for each of several pieces
+            return [1.01 * part for part in right]
         everywhere_zero = isinstance(right, np.ndarray) and not np.any(right)
         return 0.01 * g if everywhere_zero else 1.01 * right
 

@@ -1,8 +1,8 @@
 """The one walker: it sends cotangents back through a recording.
 
 Rows of the table know mathematics only. Everything they share happens here, once: the order of
-the visit, adding up what reaches a node along several paths, summing broadcast axes away, and
-keeping each cotangent in its value's dtype.
+the visit, adding up what reaches a node along several paths, summing broadcast axes away, keeping
+each cotangent in its value's dtype, and keeping an unselected branch silent.
 """
 
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -11,10 +11,13 @@ import numpy as np
 
 from .._typing import Array, Shape
 from ..errors import GradientError
-from ..primitives import ASTYPE
+from ..primitives import ASTYPE, Primitive, Trait
 from .graph import Node, reachable
 
-__all__ = ["plan", "unbroadcast", "walk"]
+__all__ = ["gradients", "plan", "unbroadcast", "walk"]
+
+Seeds = Sequence[tuple[Node, Array]]
+Wrap = Callable[[Node], Array]
 
 
 def plan(roots: Sequence[Node], targets: Collection[Node] | None = None) -> list[Node]:
@@ -33,11 +36,44 @@ def plan(roots: Sequence[Node], targets: Collection[Node] | None = None) -> list
     return [node for node in order if node in between]
 
 
+def gradients(
+    visit: Sequence[Node],
+    seeds: Seeds,
+    *,
+    keep: Callable[[Node], bool] = lambda node: True,
+    targets: Collection[Node] = (),
+    wrap: Wrap | None = None,
+) -> dict[Node, Array]:
+    """The complete gradient of each visited node that is to be kept.
+
+    A zero cotangent must stay zero where a local derivative is infinite or NaN, as in the
+    unselected branch of ``np.where(x > 0, np.log(x), 0)``. Guarding every row against 0·∞ would
+    cost more than most rows do, so the walk is first made without; only if something that is not
+    finite arrives is it made again, with the guard.
+
+    Args:
+        visit: the nodes in order, from `plan`.
+        seeds: the roots, each with the cotangent to start from.
+        keep: which nodes' gradients to return.
+        targets: nodes not to go beyond.
+        wrap: as for `walk`.
+    """
+    lazy = not all(isinstance(root.value, np.ndarray) for root, _ in seeds)
+    with np.errstate(all="ignore"):  # the forward pass has warned of what is singular
+        if not lazy:  # another library's arrays are not there to be looked at
+            found = {n: g for n, g in walk(visit, seeds, targets, wrap) if keep(n)}
+            if all(np.isfinite(np.add.reduce(g, axis=None)) for g in found.values()):
+                return found
+        return {n: g for n, g in walk(visit, seeds, targets, wrap, guarded=True) if keep(n)}
+
+
 def walk(
     visit: Sequence[Node],
-    seeds: Sequence[tuple[Node, Array]],
+    seeds: Seeds,
     targets: Collection[Node] = (),
-    wrap: Callable[[Node], Array] | None = None,
+    wrap: Wrap | None = None,
+    *,
+    guarded: bool = False,
 ) -> Iterator[tuple[Node, Array]]:
     """Visit the nodes of a plan; yield each with its complete gradient, outputs first.
 
@@ -48,6 +84,7 @@ def walk(
         wrap: makes what the rules compute with from a tracked node. By default that is its plain
             value; a wrapper that makes Tensors has the visit itself recorded, for higher
             derivatives.
+        guarded: whether zero cotangents stay zero where a local derivative is not finite.
     """
     wanted = set(visit)
     cotangents: dict[Node, Array] = {}
@@ -68,13 +105,26 @@ def walk(
             i if type(i) is not Node else i.value if wrap is None or not i.tracked else wrap(i)
             for i in node.inputs
         ]
-        static = node.static or {}
-        for position, parent in enumerate(node.inputs):
-            if type(parent) is Node and parent in wanted:
-                part = _fit(primitive.pull(position, g, y, values, static), parent.value)
-                if parent in cotangents:
-                    part = cotangents[parent] + part
-                cotangents[parent] = part
+        where = [k for k, i in enumerate(node.inputs) if type(i) is Node and i in wanted]
+        parts = primitive.pull(where, g, y, values, node.static or {})
+        for k, part in zip(where, parts, strict=True):
+            parent = node.inputs[k]
+            if guarded:
+                part = _guard(primitive, g, part)
+            part = _fit(part, parent.value)
+            if parent in cotangents:
+                part = cotangents[parent] + part
+            cotangents[parent] = part
+
+
+def _guard(primitive: Primitive, g: Array, part: Array) -> Array:
+    """Zero where the cotangent is zero and the local derivative is not finite: 0·∞ = 0.
+
+    Everywhere else the part stays what it is, linear in g, so second derivatives hold.
+    """
+    if Trait.ELEMENTWISE not in primitive.traits:
+        return part
+    return np.where((g == 0) & ~np.isfinite(part), 0, part)
 
 
 def _fit(g: Array, like: Array) -> Array:

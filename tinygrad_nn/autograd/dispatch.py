@@ -18,12 +18,13 @@ from ..errors import (
     ShapeError,
     TinygradNNError,
 )
-from ..primitives import Constant, Primitive, Rewrite, Trait, find
+from ..primitives import Constant, Primitive, Trait, find, name_of
 from .graph import Node
 from .recording import source_line, state, user_site
 
 __all__ = ["Recorded"]
 
+_NUMPY_ERRORS = (ValueError, TypeError, IndexError)
 # What ufunc.reduce is called in the table. Its axis counts from 0, where the function's is None.
 _REDUCTIONS: dict[np.ufunc, Callable[..., Any]] = {
     np.add: np.sum,
@@ -67,8 +68,7 @@ class Recorded:
             else:
                 if not isinstance(argument, (float, int)):
                     arrays = True
-                    if isinstance(argument, (list, tuple)):
-                        argument = np.asarray(argument)
+                    argument = _as_constant(argument)
                 inputs.append(argument)
                 values.append(argument)
         try:
@@ -76,14 +76,13 @@ class Recorded:
                 value = primitive.function(values, **static)
             else:
                 value = primitive.function(*values, **static)
-        except (ValueError, TypeError, IndexError) as error:
-            if isinstance(error, TinygradNNError):
-                raise
-            raise _retold(error, primitive, values) from error
+        except _NUMPY_ERRORS as error:
+            raise _retold(error, primitive.name, values, primitive.traits) from error
         if type(value) is not np.ndarray and isinstance(value, np.generic):
             value = np.asarray(value)
         result = cls.__new__(cls)
-        if tracked and state.enabled and value.dtype.kind == "f":
+        if tracked and state.enabled and value.dtype.kind not in "iub":
+            _check_real(primitive, value)
             if arrays:
                 inputs = [_own(i) for i in inputs]
             code, instruction = user_site()
@@ -120,6 +119,11 @@ class Recorded:
             return self._apply(ufunc, inputs, kwargs)
         if method == "reduce" and ufunc in _REDUCTIONS:
             return self._apply(_REDUCTIONS[ufunc], inputs, {"axis": 0} | kwargs)
+        if method == "at" and isinstance(inputs[0], Recorded):
+            raise AssignmentError(
+                f"numpy.{ufunc.__name__}.at: expected an array to write into; got a Tensor, whose "
+                f"value a graph may need; use .numpy().copy()"
+            )
         if _needs_gradient((inputs, kwargs)):
             raise MissingDerivativeError(
                 f"numpy.{ufunc.__name__}.{method}: this method of a ufunc has no derivative; "
@@ -146,15 +150,18 @@ class Recorded:
                     raise
             else:
                 return cls._record(entry, arrays, static)
-        elif isinstance(entry, Rewrite):
-            return entry.function(*args, **kwargs)
         elif not isinstance(entry, Constant) and _needs_gradient((args, kwargs)):
-            name = f"{getattr(function, '__module__', None) or 'numpy'}.{function.__name__}"
-            raise MissingDerivativeError(
-                f"{name}: this function has no derivative in the table, and a gradient is "
-                f"needed; compose it from functions that have one (docs/derivatives.md lists "
-                f"them), add a row as docs/CONTRIBUTING.md shows, or compute under no_grad()"
-            )
+            if entry is None:
+                raise MissingDerivativeError(
+                    f"{name_of(function)}: this function has no derivative in the table, and a "
+                    f"gradient is needed; compose it from functions that have one "
+                    f"(docs/derivatives.md lists them), add a row as docs/CONTRIBUTING.md shows, "
+                    f"or compute under no_grad()"
+                )
+            try:
+                return entry.function(*args, **kwargs)
+            except _NUMPY_ERRORS as error:
+                raise _retold(error, function.__name__, args) from error
         return cls._compute(function, args, kwargs)
 
     @classmethod
@@ -163,21 +170,51 @@ class Recorded:
     ) -> Any:
         """Run a function on the plain values of its Tensors; make Tensors of what it returns."""
         out = kwargs.get("out")
-        if any(isinstance(o, Recorded) for o in (out if isinstance(out, tuple) else (out,))):
+        outputs = out if isinstance(out, tuple) else (out,)
+        if any(isinstance(o, Recorded) for o in outputs):
             raise AssignmentError(
                 f"{function.__name__}: out= cannot be a Tensor, whose value a graph may still "
                 f"need; use the returned value"
             )
-        return cls._wrapped(function(*_plain(args), **_plain(kwargs)))
+        try:
+            result = function(*_plain(args), **_plain(kwargs))
+        except _NUMPY_ERRORS as error:
+            raise _retold(error, function.__name__, _plain(args)) from error
+        if any(result is o for o in outputs if o is not None):
+            return result  # the caller's own array stays the caller's
+        # A ufunc makes its result anew; another function may return what it was given.
+        return cls._wrapped(result, fresh=isinstance(function, np.ufunc))
 
     @classmethod
-    def _wrapped(cls, value: Any) -> Any:
+    def _wrapped(cls, value: Any, fresh: bool) -> Any:
         """Make Tensors of arrays; leave what describes them (shapes, dtypes, truth) as it is."""
-        if type(value) in (list, tuple):
-            return type(value)(cls._wrapped(item) for item in value)
+        if isinstance(value, (list, tuple)):
+            items = [cls._wrapped(item, fresh) for item in value]
+            return type(value)(*items) if hasattr(value, "_fields") else type(value)(items)
         if isinstance(value, np.generic):
             value = np.asarray(value)
+        elif isinstance(value, np.ndarray) and not fresh:
+            value = value.copy()
         return cls._of(Node(value)) if hasattr(value, "__array_function__") else value
+
+
+def _as_constant(value: Any) -> Any:
+    """An operand that is no Tensor, as a plain array, whatever kind of sequence it is."""
+    if value is None or type(value) is np.ndarray or isinstance(value, np.generic):
+        return value
+    if isinstance(value, np.ma.MaskedArray):
+        raise DtypeError("a masked array: expected plain values; got a mask; fill it first")
+    lazy = hasattr(value, "__array_function__") and not isinstance(value, np.ndarray)
+    return value if lazy else np.asarray(value)
+
+
+def _check_real(primitive: Primitive, value: Any) -> None:
+    """Refuse a result that cannot carry a gradient, rather than drop the gradient silently."""
+    if value.dtype.kind != "f":
+        raise DtypeError(
+            f"{primitive.name}: expected a real result to differentiate; got dtype "
+            f"{value.dtype}; split complex numbers into real and imaginary parts"
+        )
 
 
 def _own(value: Any) -> Any:
@@ -189,9 +226,13 @@ def _own(value: Any) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    """The same arguments, with the values of Tensors in place of Tensors."""
+    """The same arguments, with views of the values of Tensors that nobody can write through."""
     if isinstance(value, Recorded):
-        return value._node.value
+        value = value._node.value
+        if isinstance(value, np.ndarray):
+            value = value.view()
+            value.flags.writeable = False
+        return value
     if type(value) in (list, tuple):
         return type(value)(map(_plain, value))
     if type(value) is dict:
@@ -208,8 +249,12 @@ def _needs_gradient(value: Any) -> bool:
     return isinstance(value, (list, tuple)) and any(map(_needs_gradient, value))
 
 
-def _retold(error: Exception, primitive: Primitive, values: Sequence[Any]) -> TinygradNNError:
+def _retold(
+    error: Exception, name: str, values: Sequence[Any], traits: Trait = Trait.NONE
+) -> Exception:
     """NumPy's error again, with the operation, the shapes, the scope and the user's own line."""
+    if isinstance(error, (TinygradNNError, np.linalg.LinAlgError)):
+        return error
     shapes = " and ".join(str(getattr(v, "shape", type(v).__name__)) for v in values)
     kind: type[TinygradNNError] = ShapeError
     expected = f"NumPy says: {error}"
@@ -218,11 +263,11 @@ def _retold(error: Exception, primitive: Primitive, values: Sequence[Any]) -> Ti
         shapes += " of " + " and ".join(str(getattr(v, "dtype", type(v).__name__)) for v in values)
     elif isinstance(error, IndexError) and not isinstance(error, ValueError):
         kind = OutOfBoundsError
-    elif primitive.name == "matmul":
+    elif name == "matmul":
         expected = "expected shapes (..., m, k) and (..., k, n)"
-    elif Trait.ELEMENTWISE in primitive.traits:
+    elif Trait.ELEMENTWISE in traits and "broadcast" in str(error):
         expected = "expected shapes that broadcast together"
-    where = "/".join((*state.scope, primitive.name))
+    where = "/".join((*state.scope, name))
     code, instruction = user_site()
     line = ""
     if code is not None:

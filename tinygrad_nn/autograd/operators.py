@@ -110,6 +110,7 @@ class ArrayLike(Recorded):
 
     __iadd__, __isub__ = _in_place("add"), _in_place("subtract")
     __imul__, __itruediv__ = _in_place("multiply"), _in_place("divide")
+    __ifloordiv__, __imod__ = _in_place("floor_divide"), _in_place("remainder")
     __ipow__, __imatmul__ = _in_place("power"), _in_place("matmul")
 
     __eq__ = _computed(np.equal)

@@ -40,10 +40,14 @@ class SourceLine(NamedTuple):
 
 
 class _State(local):
-    """This thread's recording: each thread starts with these class attributes."""
+    """This thread's recording. What surrounds a block is kept here too: objects are shared."""
 
     enabled = True
     scope: Scope = ()
+
+    def __init__(self) -> None:
+        self.enabled_before: list[bool] = []
+        self.scopes_before: list[Scope] = []
 
 
 state = _State()
@@ -54,15 +58,12 @@ class _Recording(ContextDecorator):
 
     _enabled: bool
 
-    def __init__(self) -> None:
-        self._before: list[bool] = []
-
     def __enter__(self) -> None:
-        self._before.append(state.enabled)
+        state.enabled_before.append(state.enabled)
         state.enabled = self._enabled
 
     def __exit__(self, *_: object) -> None:
-        state.enabled = self._before.pop()
+        state.enabled = state.enabled_before.pop()
 
 
 class no_grad(_Recording):  # noqa: N801  the name that the field uses for it
@@ -101,17 +102,17 @@ class scope:  # noqa: N801  reads as a statement: with scope("hidden"):
     ``encoder/hidden``.
     """
 
-    __slots__ = ("_before", "_name")
+    __slots__ = ("_name",)
 
     def __init__(self, name: str) -> None:
         self._name = name
 
     def __enter__(self) -> None:
-        self._before = state.scope
-        state.scope = (*self._before, self._name)
+        state.scopes_before.append(state.scope)
+        state.scope = (*state.scope, self._name)
 
     def __exit__(self, *_: object) -> None:
-        state.scope = self._before
+        state.scope = state.scopes_before.pop()
 
 
 def user_site() -> tuple[CodeType | None, int]:

@@ -19,7 +19,7 @@ from ..errors import (
     ShapeError,
 )
 from ..primitives import GETITEM
-from .backward import plan, walk
+from .backward import gradients, plan
 from .dispatch import Recorded
 from .graph import Leaf, Node
 from .operators import ArrayLike
@@ -238,9 +238,10 @@ class Tensor(ArrayLike):
             )
         node.seed = seed
         # Collect first and store after: if a derivative raises, no gradient is half added.
-        arrived = [(n.leaf, g) for n, g in walk(plan([node]), [(node, seed)]) if n.leaf is not None]
-        for leaf, g in arrived:
-            leaf.grad = g if leaf.grad is None else leaf.grad + g
+        arrived = gradients(plan([node]), [(node, seed)], keep=lambda n: n.leaf is not None)
+        for n, g in arrived.items():
+            if n.leaf is not None:
+                n.leaf.grad = g if n.leaf.grad is None else n.leaf.grad + g
 
     # --- as a number, a sequence, an ndarray --------------------------------------------------
 
@@ -362,13 +363,16 @@ def _as_value(data: Any, dtype: Any = None) -> Array:
 
 def _as_index(index: Any) -> Any:
     """An index with plain, private arrays in it: what was selected must not change afterwards."""
-    if isinstance(index, tuple):
-        return tuple(map(_as_index, index))
-    if isinstance(index, Recorded):
-        index = index._node.value
-    if isinstance(index, (list, np.ndarray)):
-        return np.array(index, dtype=np.intp if isinstance(index, list) and not index else None)
-    return index
+    return tuple(map(_index_part, index)) if isinstance(index, tuple) else _index_part(index)
+
+
+def _index_part(part: Any) -> Any:
+    if part is None or part is Ellipsis or isinstance(part, (slice, int)):
+        return part
+    if isinstance(part, Recorded):
+        part = part._node.value
+    array = np.array(part)
+    return array.astype(np.intp) if array.size == 0 and array.dtype.kind == "f" else array
 
 
 def _rebuilt(value: Array, tracked: bool, name: str | None) -> Tensor:

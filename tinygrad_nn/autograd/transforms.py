@@ -14,7 +14,7 @@ import numpy as np
 from .._typing import Array
 from ..errors import ArgumentError, DtypeError, GradientError, ShapeError
 from ..primitives import IDENTITY
-from .backward import plan, walk
+from .backward import gradients, plan
 from .graph import Leaf, Node, reachable
 from .recording import enable_grad, is_recording
 from .tensor import Tensor
@@ -22,7 +22,7 @@ from .tensor import Tensor
 __all__ = ["grad", "hessian", "hvp", "jacobian", "jvp", "value_and_grad", "vjp"]
 
 Function = Callable[..., Any]
-Argnums = int | tuple[int, ...]
+Argnums = Any  # an integer, or a tuple or list of them
 
 
 def grad(f: Function, argnums: Argnums = 0) -> Function:
@@ -63,8 +63,8 @@ def value_and_grad(f: Function, argnums: Argnums = 0) -> Function:
                 f"grad: expected a function that returns a scalar; got shape "
                 f"{run.y.value.shape}; reduce it with .sum(), or use jacobian or vjp"
             )
-        gradients = run.pull(np.ones_like(run.y.value))
-        return run.present(run.y), gradients if isinstance(argnums, tuple) else gradients[0]
+        found = run.pull(np.ones_like(run.y.value))
+        return run.present(run.y), found if _is_several(argnums) else found[0]
 
     return transformed
 
@@ -110,6 +110,7 @@ def jvp(f: Function, primals: Any, tangents: Any) -> tuple[Array, Array]:
         pulled = _pull(run.visit, [(run.y, Tensor._of(u))], run.inputs, recorded=True)
     seeds = [(p, _matching("jvp", t, p.value)) for p, t in zip(pulled, tangents, strict=True)]
     recorded = run.nested or any(_is_traced(t) for _, t in seeds)
+    u.leaf = None
     run.own.add(u)
     (dy,) = _pull(plan(pulled, {u}), seeds, (u,), recorded)
     return run.present(run.y), run.present(dy)
@@ -166,7 +167,7 @@ def jacobian(f: Function, argnums: Argnums = 0) -> Function:
             else np.zeros(y.shape + x.value.shape, dtype=x.value.dtype)
             for i, x in enumerate(run.inputs)
         )
-        return blocks if isinstance(argnums, tuple) else blocks[0]
+        return blocks if _is_several(argnums) else blocks[0]
 
     return transformed
 
@@ -182,7 +183,7 @@ def hessian(f: Function, argnums: Argnums = 0) -> Function:
         array([[ 6.,  0.],
                [ 0., 12.]])
     """
-    if isinstance(argnums, int):
+    if not _is_several(argnums):
         return jacobian(grad(f, argnums), argnums)
 
     def transformed(*args: Any, **kwargs: Any) -> Any:
@@ -200,14 +201,15 @@ class _Run:
     def __init__(
         self, f: Function, args: Sequence[Any], kwargs: dict[str, Any], argnums: Argnums
     ) -> None:
-        wanted = argnums if isinstance(argnums, tuple) else (argnums,)
-        positions = [_position(n, len(args)) for n in wanted]
+        positions = _positions(argnums, len(args))
         arguments = list(args)
         recording = is_recording()
         with enable_grad():
             for i in set(positions):
                 arguments[i] = _fresh_input(arguments[i])
             y = f(*arguments, **kwargs)
+        for i in positions:
+            arguments[i]._node.leaf = None  # to a run around this one, it is no leaf of anyone's
         self.inputs = tuple(arguments[i]._node for i in positions)
         self.own = set(self.inputs)
         self.y = y._node if isinstance(y, Tensor) else Node(_plain_output(y))
@@ -242,7 +244,10 @@ def _pull(
     """The cotangents that arrive at the targets, as nodes: with their recipe if recorded."""
     if not recorded:
         seeds = [(root, g._node.value if isinstance(g, Tensor) else g) for root, g in seeds]
-    arrived = dict(walk(visit, seeds, set(targets), Tensor._of if recorded else None))
+    ends = set(targets)
+    arrived = gradients(
+        visit, seeds, keep=ends.__contains__, targets=ends, wrap=Tensor._of if recorded else None
+    )
     pulled = [arrived.get(t) for t in targets]
     return [
         p._node
@@ -283,10 +288,21 @@ def _leaf(value: Array) -> Node:
     return node
 
 
-def _position(argnum: int, count: int) -> int:
-    if not -count <= argnum < count:
-        raise ArgumentError(f"grad: argnums={argnum}, but the function got {count} arguments")
-    return argnum % count
+def _positions(argnums: Any, count: int) -> list[int]:
+    wanted = argnums if isinstance(argnums, (tuple, list)) else (argnums,)
+    for n in wanted:
+        if not isinstance(n, (int, np.integer)):
+            raise ArgumentError(f"grad: expected integers for argnums; got {n!r}; count from 0")
+        if not -count <= n < count:
+            raise ArgumentError(
+                f"grad: expected argnums of the function's {count} arguments; got {n}; count from 0"
+            )
+    return [int(n) % count for n in wanted]
+
+
+def _is_several(argnums: Any) -> bool:
+    """Whether several gradients were asked for, so that a tuple is to be returned."""
+    return isinstance(argnums, (tuple, list))
 
 
 def _plain_output(y: Any) -> Array:

@@ -7,7 +7,7 @@ import numpy as np
 
 from .._typing import Array
 from ..autograd import Graph, Node, Tensor
-from ..autograd.backward import plan, walk
+from ..autograd.backward import gradients, plan
 from ..errors import ArgumentError, GradientError
 from ..verify.nodes import NodeCheck, check_nodes
 from .diagram import Diagram
@@ -74,8 +74,8 @@ def draw(of: Tensor | Graph, *, check: bool = False, direction: str = "TB") -> D
         (root,) = of.outputs
         seeds.setdefault(root, _starting_gradient(root))
         checks = check_nodes(of, seeds[root])
-    gradients = dict(walk(plan(list(seeds)), list(seeds.items())))
-    return Diagram(_Drawing(of, gradients, checks).dot(direction))
+    arrived = gradients(plan(list(seeds)), list(seeds.items()))
+    return Diagram(_Drawing(of, arrived, checks).dot(direction))
 
 
 def _starting_gradient(root: Node) -> Array:

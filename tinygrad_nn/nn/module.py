@@ -41,7 +41,7 @@ class Module:
             return self.forward(*inputs, **options)
 
     def named_parameters(self) -> Iterator[tuple[str, Tensor]]:
-        """Every Tensor made to collect a gradient, once each, with a path like ``layers.0.weights``.
+        """Every Tensor made to collect a gradient, once, with its path, as ``layers.0.weights``.
 
         They are looked for in attributes, and in lists, tuples, dicts and Modules there.
         """

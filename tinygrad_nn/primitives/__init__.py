@@ -22,6 +22,7 @@ from .table import (
     as_real,
     define,
     find,
+    name_of,
 )
 
 __all__ = [
@@ -48,6 +49,7 @@ __all__ = [
     "find",
     "indexing",
     "linalg",
+    "name_of",
     "reductions",
     "relu",
     "shaping",

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from .._typing import Array
-from .table import BOOLEAN, POSITIVE, REAL, Domain, Trait, call, constant, d, define, over, rewrite
+from ..errors import MissingDerivativeError
+from .table import BOOLEAN, POSITIVE, REAL, Domain, Trait, call, constant, d, define, rewrite
 
 __all__ = ["ASTYPE", "CLIP", "IDENTITY", "RELU", "STOP_GRADIENT", "relu", "stop_gradient"]
 
@@ -20,17 +21,15 @@ LINEAR = Trait.ELEMENTWISE | Trait.ANALYTIC | Trait.LINEAR
 
 
 def _power_base(g: Array, y: Array, a: Array, b: Array) -> Array:
-    if isinstance(b, (int, float)) and b >= 1:  # regular everywhere: the common case, and fast
+    if isinstance(b, (int, float)) and b:
         return g * (b * a ** (b - 1))
-    # 0^(b−1) is infinite below b = 1. It must not meet a zero cotangent, nor the factor b = 0.
-    quiet = (a == 0) & ((b == 0) | ((g == 0) & (b < 1)))
-    return g * (b * (a + quiet) ** (b - 1))
+    # a⁰ is the constant 1, at a = 0 as well, where 0·0⁻¹ has no value.
+    return g * (b * np.where((a == 0) & (b == 0), 1, a) ** (b - 1))
 
 
 def _power_exponent(g: Array, y: Array, a: Array, b: Array) -> Array:
-    # 0^b is the constant 0 for b > 0, and ln of a non-positive base must not meet g = 0.
-    quiet = ((a == 0) & (b >= 0)) | ((a <= 0) & (g == 0))
-    return g * y * np.log(np.where(quiet, 1, a))
+    # 0ᵇ is the constant 0 for b > 0, where 0·ln 0 has no value.
+    return g * y * np.log(np.where((a == 0) & (b >= 0), 1, a).astype(y.dtype))
 
 
 def _tied(a: Array, b: Array, wins: Array, like: Array) -> Array:
@@ -66,8 +65,8 @@ define(np.multiply, "a·b", SMOOTH,
        d("g·b", lambda g, y, a, b: g * b),
        d("g·a", lambda g, y, a, b: g * a))
 define(np.divide, "a / b", SMOOTH,
-       d("g / b", lambda g, y, a, b: over(g, b)),
-       d("−g·a / b²", lambda g, y, a, b: -over(over(g, b) * a, b)),
+       d("g / b", lambda g, y, a, b: g / b),
+       d("−g·y / b", lambda g, y, a, b: -g * y / b),
        domains=(REAL, POSITIVE))
 define(np.power, "aᵇ", SMOOTH,
        d("g·b·aᵇ⁻¹", _power_base),
@@ -81,16 +80,16 @@ define(np.remainder, "a mod b", EACH,
 define(np.negative, "−a", LINEAR, d("−g", lambda g, y, a: -g))
 define(np.positive, "a", LINEAR, d("g", lambda g, y, a: g))
 define(np.square, "a²", SMOOTH, d("2·g·a", lambda g, y, a: g * (2 * a)))
-define(np.reciprocal, "1 / a", SMOOTH, d("−g / a²", lambda g, y, a: -over(over(g, a), a)),
+define(np.reciprocal, "1 / a", SMOOTH, d("−g·y²", lambda g, y, a: -g * y * y),
        domains=(POSITIVE,))
-define(np.sqrt, "√a", SMOOTH, d("g / 2y", lambda g, y, a: over(g, 2 * y)), domains=(POSITIVE,))
+define(np.sqrt, "√a", SMOOTH, d("g / 2y", lambda g, y, a: g / (2 * y)), domains=(POSITIVE,))
 
 # --- exponentials and logarithms --------------------------------------------------------------
 
 define(np.exp, "eᵃ", SMOOTH, d("g·y", lambda g, y, a: g * y))
 define(np.expm1, "eᵃ − 1", SMOOTH, d("g·(y + 1)", lambda g, y, a: g * (y + 1)))
-define(np.log, "ln a", SMOOTH, d("g / a", lambda g, y, a: over(g, a)), domains=(POSITIVE,))
-define(np.log1p, "ln(1 + a)", SMOOTH, d("g / (1 + a)", lambda g, y, a: over(g, 1 + a)),
+define(np.log, "ln a", SMOOTH, d("g / a", lambda g, y, a: g / a), domains=(POSITIVE,))
+define(np.log1p, "ln(1 + a)", SMOOTH, d("g / (1 + a)", lambda g, y, a: g / (1 + a)),
        domains=(Domain(low=-1.0),))
 
 # --- trigonometry -----------------------------------------------------------------------------
@@ -121,7 +120,7 @@ CLIP = define(np.clip, "min(max(a, l), h)", EACH,
        kinks=lambda a, l, h: np.where(np.abs(a - l) < np.abs(a - h), a - l, a - h))
 RELU = define(_relu, "max(a, 0)", EACH, d("g·[a > 0]", lambda g, y, a: g * (y > 0)),
        name="tinygrad_nn.relu", kinks=lambda a: a)
-define(np.where, "a where c, else b", EACH,
+WHERE = define(np.where, "a where c, else b", EACH,
        None,
        d("g where c, else 0", lambda g, y, c, a, b: np.where(c, g, 0)),
        d("0 where c, else g", lambda g, y, c, a, b: np.where(c, 0, g)),
@@ -159,11 +158,19 @@ def _clip(
     a: Array,
     a_min: Array = None,
     a_max: Array = None,
+    out: Array = None,
     *,
     min: Array = None,  # noqa: A002  NumPy's own keyword
     max: Array = None,  # noqa: A002  NumPy's own keyword
 ) -> Array:
+    if out is not None:
+        raise MissingDerivativeError("numpy.clip: there is no derivative with out=; leave it out")
     return CLIP(a, a_min if min is None else min, a_max if max is None else max)
+
+
+@rewrite("numpy.where")
+def _where(condition: Array, *branches: Array) -> Array:
+    return WHERE(condition, *branches) if branches else np.nonzero(condition)
 
 
 def relu(x: Array) -> Array:

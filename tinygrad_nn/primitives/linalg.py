@@ -1,9 +1,12 @@
 """Rows of linear algebra: products and norms."""
 
+from typing import Any
+
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_tuple
 
 from .._typing import Array, Axis
-from .table import Trait, call, d, define, rewrite
+from .table import Trait, as_array, call, d, define, rewrite
 
 __all__ = ["dot"]
 
@@ -55,9 +58,10 @@ define(np.linalg.norm, "‖x‖ = √Σx²", Trait.NONE,
 @rewrite("numpy.dot")
 def dot(a: Array, b: Array) -> Array:
     """The dot product, computed without np.dot itself: nnfs replaces that function."""
-    if np.ndim(a) == 0 or np.ndim(b) == 0:
+    a, b = as_array(a), as_array(b)
+    if a.ndim == 0 or b.ndim == 0:
         return np.multiply(a, b)
-    if np.ndim(b) <= 2:
+    if b.ndim <= 2:
         return np.matmul(a, b)
     k = b.shape[-2]
     columns = np.reshape(np.moveaxis(b, -2, 0), (k, -1))  # (..., k, n) -> (k, ... n)
@@ -65,7 +69,10 @@ def dot(a: Array, b: Array) -> Array:
 
 
 @rewrite("numpy.moveaxis")
-def _moveaxis(a: Array, source: int, destination: int) -> Array:
-    order = [axis for axis in range(a.ndim) if axis != source % a.ndim]
-    order.insert(destination % a.ndim, source % a.ndim)
+def _moveaxis(a: Array, source: Any, destination: Any) -> Array:
+    sources = normalize_axis_tuple(source, a.ndim, "source")
+    destinations = normalize_axis_tuple(destination, a.ndim, "destination")
+    order = [axis for axis in range(a.ndim) if axis not in sources]
+    for to, axis in sorted(zip(destinations, sources, strict=True)):
+        order.insert(to, axis)
     return np.transpose(a, order)

@@ -45,20 +45,27 @@ def _deviation(a: Array, axis: Axis) -> Array:
     return a - np.mean(a, axis=axis, keepdims=True)
 
 
+def _per(count: float) -> float:
+    """1 / count; NaN for no degrees of freedom, as the spread itself."""
+    return 1 / count if count else math.nan
+
+
 def _var(
     g: Array, y: Array, a: Array, axis: Axis = None, ddof: float = 0, keepdims: bool = False
 ) -> Array:
-    scale = 2 / (_count(a, axis) - ddof)
+    scale = 2 * _per(_count(a, axis) - ddof)
     return _back(g, a, axis, keepdims) * scale * _deviation(a, axis)
 
 
 def _std(
     g: Array, y: Array, a: Array, axis: Axis = None, ddof: float = 0, keepdims: bool = False
 ) -> Array:
-    y = _back(y, a, axis, keepdims)
-    # The spread of a constant has a kink at zero; the row takes the subgradient 0 there.
-    g = _back(g, a, axis, keepdims) / (y + (y == 0))
-    return g * (1 / (_count(a, axis) - ddof)) * _deviation(a, axis)
+    # The spread of a constant has a kink at zero; the row takes the subgradient 0 there. The mean
+    # of equal numbers is rounded, so neither y nor the deviation need be zero.
+    constant = np.max(a, axis=axis, keepdims=True) == np.min(a, axis=axis, keepdims=True)
+    spread = np.where(constant, 1, _back(y, a, axis, keepdims))
+    scale = np.where(constant, 0, _back(g, a, axis, keepdims)) / spread
+    return scale * _per(_count(a, axis) - ddof) * _deviation(a, axis)
 
 
 def _extreme(g: Array, y: Array, a: Array, axis: Axis = None, keepdims: bool = False) -> Array:
@@ -85,12 +92,12 @@ define(np.sum, "Σ a", Trait.LINEAR | Trait.ANALYTIC | Trait.OUT,
 define(np.mean, "Σ a / n", Trait.LINEAR | Trait.ANALYTIC | Trait.OUT,
        d("g / n, repeated along the axis", _mean),
        parameters="a axis dtype out keepdims where", calls=CALLS)
-define(np.var, "Σ(a − ā)² / (n − ddof)", Trait.ANALYTIC | Trait.OUT,
+define(np.var, "Σ(a − ā)² / (n − ddof)", Trait.OUT,
        d("2·g·(a − ā) / (n − ddof)", _var),
        parameters="a axis dtype out ddof keepdims where mean correction",
        calls=(call((3, 4)), call((3, 4), axis=0, ddof=1), call((2, 3, 4), axis=(0, 2))))
-define(np.std, "√(Σ(a − ā)² / (n − ddof))", Trait.ANALYTIC | Trait.OUT,
-       d("g·(a − ā) / ((n − ddof)·y), 0 where y = 0", _std),
+define(np.std, "√(Σ(a − ā)² / (n − ddof))", Trait.OUT,
+       d("g·(a − ā) / ((n − ddof)·y), 0 where a is constant", _std),
        parameters="a axis dtype out ddof keepdims where mean correction",
        calls=(call((3, 4)), call((3, 4), axis=0, ddof=1), call((2, 3, 4), axis=(0, 2))))
 define(np.max, "max a", Trait.OUT,

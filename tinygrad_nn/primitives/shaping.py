@@ -24,23 +24,25 @@ def _untranspose(g: Array, y: Array, a: Array, axes: Sequence[int] | None = None
     return np.transpose(g, back)
 
 
-def _unconcatenate(
-    g: Array, y: Array, *pieces: Array, position: int, axis: int | None = 0
-) -> Array:
-    piece = pieces[position]
-    if axis is None:  # concatenate flattens first
-        start = sum(p.size for p in pieces[:position])
-        return np.reshape(g[start : start + piece.size], piece.shape)
-    start = sum(p.shape[axis] for p in pieces[:position])
-    where = [slice(None)] * g.ndim
-    where[axis] = slice(start, start + piece.shape[axis])
-    return g[tuple(where)]
+def _unconcatenate(g: Array, y: Array, *pieces: Array, axis: int | None = 0) -> list[Array]:
+    parts, start = [], 0
+    for piece in pieces:
+        # axis=None has every piece flattened first
+        stop = start + (piece.size if axis is None else piece.shape[axis])
+        where = [slice(None)] * g.ndim
+        where[axis or 0] = slice(start, stop)
+        parts.append(np.reshape(g[tuple(where)], piece.shape))
+        start = stop
+    return parts
 
 
-def _unstack(g: Array, y: Array, *pieces: Array, position: int, axis: int = 0) -> Array:
+def _unstack(g: Array, y: Array, *pieces: Array, axis: int = 0) -> list[Array]:
     where: list[slice | int] = [slice(None)] * g.ndim
-    where[axis] = position
-    return g[tuple(where)]
+    parts = []
+    for position, _ in enumerate(pieces):
+        where[axis] = position
+        parts.append(g[tuple(where)])
+    return parts
 
 
 # A row is a line of mathematics: see elementwise.py.

@@ -36,7 +36,7 @@ __all__ = [
     "d",
     "define",
     "find",
-    "over",
+    "name_of",
     "rewrite",
 ]
 
@@ -133,7 +133,7 @@ class Primitive:
         self.formula = formula
         self.traits = traits
         self.derivatives = derivatives
-        self.qualified_name = name or _name_of(function)
+        self.qualified_name = name or name_of(function)
         self.name = self.qualified_name.rpartition(".")[2]
         self.variadic = Trait.VARIADIC in traits
         self.opaque = Trait.OPAQUE in traits
@@ -156,7 +156,7 @@ class Primitive:
             record = getattr(array, "__apply_primitive__", None)
             if record is not None:
                 return record(self, arrays, static)
-        return self.function(*map(as_array, arrays), **static)
+        return self.evaluate([as_array(array) for array in arrays], static)
 
     def evaluate(self, values: Sequence[Array], static: dict[str, Any]) -> Array:
         """Run the function on plain arrays."""
@@ -165,22 +165,31 @@ class Primitive:
         return self.function(*values, **static)
 
     def pull(
-        self, position: int, g: Array, y: Array, values: Sequence[Array], static: dict[str, Any]
-    ) -> Array:
-        """Send the cotangent of the output back to one input, by that input's derivative.
+        self,
+        positions: Sequence[int],
+        g: Array,
+        y: Array,
+        values: Sequence[Array],
+        static: dict[str, Any],
+    ) -> list[Array]:
+        """Send the cotangent of the output back to some inputs, by their derivatives.
 
         Raises:
-            MissingDerivativeError: the row declares no derivative for that argument.
+            MissingDerivativeError: the row declares no derivative for one of them.
         """
-        cell = self.derivatives[0 if self.variadic else position]
+        if self.variadic:  # one rule gives the parts of all, or many pieces would take forever
+            parts = self._rule(0)(g, y, *values, **static)
+            return [parts[k] for k in positions]
+        return [self._rule(k)(g, y, *values, **static) for k in positions]
+
+    def _rule(self, position: int) -> Rule:
+        cell = self.derivatives[position]
         if cell is None:
             raise MissingDerivativeError(
-                f"{self.qualified_name}: argument {position} has no derivative; "
-                f"pass it as a constant, for instance through .detach()"
+                f"{self.qualified_name}: argument {position} has no derivative; pass it as a "
+                f"constant, for instance through .detach()"
             )
-        if self.variadic:
-            return cell.rule(g, y, *values, position=position, **static)
-        return cell.rule(g, y, *values, **static)
+        return cell.rule
 
     def bind(
         self, args: Sequence[Any], kwargs: dict[str, Any]
@@ -193,6 +202,8 @@ class Primitive:
         """
         if len(args) != self.arrays or not kwargs.keys() <= self.options:
             args, kwargs = self._bind_by_name(args, kwargs)
+        if any(isinstance(value, (list, np.ndarray)) for value in kwargs.values()):
+            kwargs = {name: _frozen(value) for name, value in kwargs.items()}
         return (tuple(args[0]) if self.variadic else args), kwargs
 
     def _bind_by_name(
@@ -205,13 +216,17 @@ class Primitive:
         if missing:
             raise ArgumentError(f"{self.qualified_name}: the argument {missing[0]!r} is missing")
         arrays = [bound.pop(name) for name in self.parameters[: self.arrays]]
-        static = {k: v for k, v in bound.items() if v is not None and v is not np._NoValue}
+        static = {
+            name: value
+            for name, value in bound.items()
+            if name in self.options or not (value is None or value is np._NoValue)
+        }
         for option in static.keys() - self.options:
             raise MissingDerivativeError(
                 f"{self.qualified_name}: there is no derivative with {option}=; leave it out, "
                 f"or compute without a gradient inside tinygrad_nn.no_grad()"
             )
-        return arrays, static
+        return arrays, {k: v for k, v in static.items() if v is not np._NoValue}
 
 
 class Rewrite(NamedTuple):
@@ -270,17 +285,13 @@ def constant(names: str) -> None:
 def find(function: Callable[..., Any]) -> Entry | None:
     """Look up what the table says of a function, by what it is: its module and its name.
 
-    The object that ``np.dot`` happens to be is no key: libraries replace such functions. Ufuncs
-    share one module attribute whoever made them, so theirs is the one identity check.
+    The object that ``np.dot`` happens to be is no key: libraries replace such functions.
     """
     try:
         return _found[function]
     except KeyError:
-        name = _name_of(function)
-        entry: Entry | None = _without_a_row.get(name) or TABLE.get(name)
-        if isinstance(function, np.ufunc) and getattr(np, function.__name__, None) is not function:
-            entry = None
-        _found[function] = entry
+        name = name_of(function)
+        entry = _found[function] = _without_a_row.get(name) or TABLE.get(name)
         return entry
 
 
@@ -310,19 +321,19 @@ def as_real(where: str, data: Any) -> Array:
     return array if array.dtype.kind == "f" else array.astype(np.float64)
 
 
-def over(g: Array, denominator: Array) -> Array:
-    """Divide a cotangent by a denominator; where that has no finite answer, 0 stays 0.
-
-    This is how an unselected branch of ``np.where`` keeps silent at a singular point: its
-    cotangent is exactly zero there. The denominator becomes 1 only where it is 0 or NaN and g
-    is 0, so the quotient stays linear in g, and differentiable, everywhere else.
-    """
-    return g / np.where((g != 0) | (np.abs(denominator) > 0), denominator, 1)
+def name_of(function: Callable[..., Any]) -> str:
+    """What a function is: its module and its name, as in ``numpy.linalg.norm``."""
+    name = function.__name__
+    if isinstance(function, np.ufunc):  # all of them say that they are NumPy's
+        return f"numpy.{name}" if getattr(np, name, None) is function else f"ufunc {name}"
+    return f"{getattr(function, '__module__', None) or 'numpy'}.{name}"
 
 
-def _name_of(function: Callable[..., Any]) -> str:
-    module = getattr(function, "__module__", None) or "numpy"
-    return f"{module}.{function.__name__}"
+def _frozen(value: Any) -> Any:
+    """A static argument that nobody can change afterwards."""
+    if isinstance(value, np.ndarray):
+        value = value.tolist()
+    return tuple(value) if isinstance(value, list) else value
 
 
 def _options(rule: Rule) -> set[str]:

@@ -12,7 +12,7 @@ import numpy as np
 
 from .._typing import Array
 from ..autograd import Graph, Node
-from ..autograd.backward import plan, walk
+from ..autograd.backward import gradients, plan
 from ..primitives import ASTYPE, Trait
 from .gradcheck import Verdict, compare
 
@@ -46,13 +46,13 @@ def check_nodes(graph: Graph, seed: Array, rng: Any = 0) -> dict[Node, NodeCheck
     twins = _lifted(graph)
     cotangent = np.asarray(seed, dtype=np.float64)
     top = twins[root]
-    gradients = dict(walk(plan([top]), [(top, cotangent)]))
+    arrived = gradients(plan([top]), [(top, cotangent)])
     checks = {}
     for node in graph.nodes:
         twin = twins[node]
-        if node is root or twin not in gradients:
+        if node is root or twin not in arrived:
             continue
-        checks[node] = _check_node(graph, twins, node, gradients[twin], cotangent, random)
+        checks[node] = _check_node(graph, twins, node, arrived[twin], cotangent, random)
     return checks
 
 
