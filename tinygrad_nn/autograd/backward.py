@@ -6,18 +6,21 @@ each cotangent in its value's dtype, and keeping an unselected branch silent.
 """
 
 from collections.abc import Callable, Collection, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
 from .._typing import Array, Shape
 from ..errors import GradientError
-from ..primitives import ASTYPE, Primitive, Trait
+from ..primitives import ASTYPE, Trait
 from .graph import Node, reachable
 
 __all__ = ["gradients", "plan", "unbroadcast", "walk"]
 
 Seeds = Sequence[tuple[Node, Array]]
 Wrap = Callable[[Node], Array]
+
+_NO_OPTIONS: dict[str, Any] = {}
 
 
 def plan(roots: Sequence[Node], targets: Collection[Node] | None = None) -> list[Node]:
@@ -46,7 +49,7 @@ def gradients(
 ) -> dict[Node, Array]:
     """The complete gradient of each visited node that is to be kept.
 
-    A zero cotangent must stay zero where a local derivative is infinite or NaN, as in the
+    A cotangent of zero must stay zero where the local derivative is infinite or NaN, as in the
     unselected branch of ``np.where(x > 0, np.log(x), 0)``. Guarding every row against 0·∞ would
     cost more than most rows do, so the walk is first made without; only if something that is not
     finite arrives is it made again, with the guard.
@@ -62,7 +65,7 @@ def gradients(
     with np.errstate(all="ignore"):  # the forward pass has warned of what is singular
         if not lazy:  # another library's arrays are not there to be looked at
             found = {n: g for n, g in walk(visit, seeds, targets, wrap) if keep(n)}
-            if all(np.isfinite(np.add.reduce(g, axis=None)) for g in found.values()):
+            if np.isfinite(sum(np.add.reduce(g, axis=None) for g in found.values())):
                 return found
         return {n: g for n, g in walk(visit, seeds, targets, wrap, guarded=True) if keep(n)}
 
@@ -84,9 +87,10 @@ def walk(
         wrap: makes what the rules compute with from a tracked node. By default that is its plain
             value; a wrapper that makes Tensors has the visit itself recorded, for higher
             derivatives.
-        guarded: whether zero cotangents stay zero where a local derivative is not finite.
+        guarded: whether 0·∞ is 0 in what the program did not select, and at singular points.
     """
     wanted = set(visit)
+    guard = _Guard(seeds) if guarded else None
     cotangents: dict[Node, Array] = {}
     for root, seed in seeds:
         cotangents[root] = cotangents[root] + seed if root in cotangents else seed
@@ -105,26 +109,65 @@ def walk(
             i if type(i) is not Node else i.value if wrap is None or not i.tracked else wrap(i)
             for i in node.inputs
         ]
-        where = [k for k, i in enumerate(node.inputs) if type(i) is Node and i in wanted]
-        parts = primitive.pull(where, g, y, values, node.static or {})
-        for k, part in zip(where, parts, strict=True):
-            parent = node.inputs[k]
-            if guarded:
-                part = _guard(primitive, g, part)
+        static = node.static or _NO_OPTIONS
+        all_parts = primitive.pull(0, g, y, values, static) if primitive.variadic else None
+        silent = None if guard is None else guard.silent(node, g)
+        for k, parent in enumerate(node.inputs):
+            if type(parent) is not Node or parent not in wanted:
+                continue
+            part = all_parts[k] if all_parts else primitive.pull(k, g, y, values, static)
+            if silent is not None:
+                part = np.where(silent & ~np.isfinite(part), 0, part)
             part = _fit(part, parent.value)
             if parent in cotangents:
                 part = cotangents[parent] + part
             cotangents[parent] = part
 
 
-def _guard(primitive: Primitive, g: Array, part: Array) -> Array:
-    """Zero where the cotangent is zero and the local derivative is not finite: 0·∞ = 0.
+class _Guard:
+    """Knows, during a walk, which elements the program selected, so that the others keep silent.
 
-    Everywhere else the part stays what it is, linear in g, so second derivatives hold.
+    A zero cotangent alone does not say that an element was not selected: in ln(1 + eˣ) the slope of
+    ln vanishes where eˣ is infinite, and 0·∞ has no value there. So selection is followed
+    through the graph beside the cotangents, by the same rules.
     """
-    if Trait.ELEMENTWISE not in primitive.traits:
-        return part
-    return np.where((g == 0) & ~np.isfinite(part), 0, part)
+
+    def __init__(self, seeds: Seeds) -> None:
+        self.selected = {root: np.ones_like(root.value, dtype=bool) for root, _ in seeds}
+
+    def silent(self, node: Node, g: Array) -> Array | None:
+        """Where 0·∞ is 0 in a node's parts: not selected, or at a singular point of the row.
+
+        Everywhere else parts stay what they are, linear in g, so second derivatives hold.
+        """
+        selected = self.selected.pop(node)
+        self._pass_on(node, selected)
+        traits = node.primitive.traits if node.primitive else Trait.NONE
+        if Trait.ELEMENTWISE not in traits:
+            return None
+        return (g == 0) if Trait.SINGULAR in traits else (g == 0) & ~selected
+
+    def _pass_on(self, node: Node, selected: Array) -> None:
+        """Mark which elements of the inputs are selected, given those of the output."""
+        for k, parent in enumerate(node.inputs):
+            if type(parent) is Node and parent.tracked:
+                here = unbroadcast(self._part(node, k, selected) != 0, parent.value.shape) != 0
+                before = self.selected.get(parent)
+                self.selected[parent] = here if before is None else before | here
+
+    def _part(self, node: Node, k: int, selected: Array) -> Array:
+        primitive, static = node.primitive, node.static or _NO_OPTIONS
+        if primitive is None:
+            return selected
+        if primitive.traits & (Trait.SELECTS | Trait.LINEAR):
+            flow = selected.astype(node.value.dtype)
+            if primitive.variadic:
+                return primitive.pull(0, flow, node.value, node.operands, static)[k]
+            return primitive.pull(k, flow, node.value, node.operands, static)
+        if Trait.ELEMENTWISE in primitive.traits:
+            return selected
+        # A product or a norm mixes its elements: all of them count.
+        return np.ones_like(node.operands[k], dtype=bool)
 
 
 def _fit(g: Array, like: Array) -> Array:

@@ -18,6 +18,8 @@ __all__ = ["ASTYPE", "CLIP", "IDENTITY", "RELU", "STOP_GRADIENT", "relu", "stop_
 EACH = Trait.ELEMENTWISE
 SMOOTH = Trait.ELEMENTWISE | Trait.ANALYTIC
 LINEAR = Trait.ELEMENTWISE | Trait.ANALYTIC | Trait.LINEAR
+SINGULAR = Trait.ELEMENTWISE | Trait.ANALYTIC | Trait.SINGULAR
+SELECTS = Trait.ELEMENTWISE | Trait.SELECTS
 
 
 def _power_base(g: Array, y: Array, a: Array, b: Array) -> Array:
@@ -64,11 +66,11 @@ define(np.subtract, "a − b", LINEAR,
 define(np.multiply, "a·b", SMOOTH,
        d("g·b", lambda g, y, a, b: g * b),
        d("g·a", lambda g, y, a, b: g * a))
-define(np.divide, "a / b", SMOOTH,
+define(np.divide, "a / b", SINGULAR,
        d("g / b", lambda g, y, a, b: g / b),
        d("−g·y / b", lambda g, y, a, b: -g * y / b),
        domains=(REAL, POSITIVE))
-define(np.power, "aᵇ", SMOOTH,
+define(np.power, "aᵇ", SINGULAR,
        d("g·b·aᵇ⁻¹", _power_base),
        d("g·y·ln a", _power_exponent),
        domains=(POSITIVE, REAL))
@@ -80,16 +82,16 @@ define(np.remainder, "a mod b", EACH,
 define(np.negative, "−a", LINEAR, d("−g", lambda g, y, a: -g))
 define(np.positive, "a", LINEAR, d("g", lambda g, y, a: g))
 define(np.square, "a²", SMOOTH, d("2·g·a", lambda g, y, a: g * (2 * a)))
-define(np.reciprocal, "1 / a", SMOOTH, d("−g·y²", lambda g, y, a: -g * y * y),
+define(np.reciprocal, "1 / a", SINGULAR, d("−g·y²", lambda g, y, a: -g * y * y),
        domains=(POSITIVE,))
-define(np.sqrt, "√a", SMOOTH, d("g / 2y", lambda g, y, a: g / (2 * y)), domains=(POSITIVE,))
+define(np.sqrt, "√a", SINGULAR, d("g / 2y", lambda g, y, a: g / (2 * y)), domains=(POSITIVE,))
 
 # --- exponentials and logarithms --------------------------------------------------------------
 
 define(np.exp, "eᵃ", SMOOTH, d("g·y", lambda g, y, a: g * y))
 define(np.expm1, "eᵃ − 1", SMOOTH, d("g·(y + 1)", lambda g, y, a: g * (y + 1)))
-define(np.log, "ln a", SMOOTH, d("g / a", lambda g, y, a: g / a), domains=(POSITIVE,))
-define(np.log1p, "ln(1 + a)", SMOOTH, d("g / (1 + a)", lambda g, y, a: g / (1 + a)),
+define(np.log, "ln a", SINGULAR, d("g / a", lambda g, y, a: g / a), domains=(POSITIVE,))
+define(np.log1p, "ln(1 + a)", SINGULAR, d("g / (1 + a)", lambda g, y, a: g / (1 + a)),
        domains=(Domain(low=-1.0),))
 
 # --- trigonometry -----------------------------------------------------------------------------
@@ -102,15 +104,15 @@ define(np.tanh, "tanh a", SMOOTH, d("g·(1 − y²)", lambda g, y, a: g * (1 - y
 
 define(np.absolute, "|a|", EACH, d("g·sign a", lambda g, y, a: g * np.sign(a)),
        kinks=lambda a: a)
-define(np.maximum, "max(a, b)", EACH,
+define(np.maximum, "max(a, b)", SELECTS,
        d("g·[a > b], half at a tie", lambda g, y, a, b: g * _tied(a, b, a > b, g)),
        d("g·[b > a], half at a tie", lambda g, y, a, b: g * _tied(a, b, a < b, g)),
        kinks=lambda a, b: a - b)
-define(np.minimum, "min(a, b)", EACH,
+define(np.minimum, "min(a, b)", SELECTS,
        d("g·[a < b], half at a tie", lambda g, y, a, b: g * _tied(a, b, a < b, g)),
        d("g·[b < a], half at a tie", lambda g, y, a, b: g * _tied(a, b, a > b, g)),
        kinks=lambda a, b: a - b)
-CLIP = define(np.clip, "min(max(a, l), h)", EACH,
+CLIP = define(np.clip, "min(max(a, l), h)", SELECTS,
        d("g·[l ≤ a ≤ h]", lambda g, y, a, l, h: g * (y == a)),
        d("g·[a < l]", lambda g, y, a, l, h: g * (a < l)),
        d("g·[a > h]", lambda g, y, a, l, h: g * (a > h)),
@@ -118,9 +120,9 @@ CLIP = define(np.clip, "min(max(a, l), h)", EACH,
        calls=(call((3, 4), (4,), ()),),
        domains=(REAL, Domain(high=0.0), POSITIVE),
        kinks=lambda a, l, h: np.where(np.abs(a - l) < np.abs(a - h), a - l, a - h))
-RELU = define(_relu, "max(a, 0)", EACH, d("g·[a > 0]", lambda g, y, a: g * (y > 0)),
+RELU = define(_relu, "max(a, 0)", SELECTS, d("g·[a > 0]", lambda g, y, a: g * (y > 0)),
        name="tinygrad_nn.relu", kinks=lambda a: a)
-WHERE = define(np.where, "a where c, else b", EACH,
+WHERE = define(np.where, "a where c, else b", SELECTS,
        None,
        d("g where c, else 0", lambda g, y, c, a, b: np.where(c, g, 0)),
        d("0 where c, else g", lambda g, y, c, a, b: np.where(c, 0, g)),

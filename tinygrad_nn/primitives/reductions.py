@@ -100,10 +100,10 @@ define(np.std, "√(Σ(a − ā)² / (n − ddof))", Trait.OUT,
        d("g·(a − ā) / ((n − ddof)·y), 0 where a is constant", _std),
        parameters="a axis dtype out ddof keepdims where mean correction",
        calls=(call((3, 4)), call((3, 4), axis=0, ddof=1), call((2, 3, 4), axis=(0, 2))))
-define(np.max, "max a", Trait.OUT,
+define(np.max, "max a", Trait.SELECTS | Trait.OUT,
        d("g·[a = y], shared equally among ties", _extreme),
        parameters="a axis out keepdims initial where", calls=CALLS)
-define(np.min, "min a", Trait.OUT,
+define(np.min, "min a", Trait.SELECTS | Trait.OUT,
        d("g·[a = y], shared equally among ties", _extreme),
        parameters="a axis out keepdims initial where", calls=CALLS)
 # A row of its own because nearly every classifier's loss passes here: composed, it takes seven

@@ -51,6 +51,8 @@ class Trait(Flag):
     OUT = auto()  # the NumPy function takes out=
     VIEW = auto()  # the result may share memory with its input
     VARIADIC = auto()  # takes one sequence of arrays
+    SINGULAR = auto()  # the derivative is infinite somewhere that belongs to the domain
+    SELECTS = auto()  # passes each cotangent on, or to one side only, or not at all
     OPAQUE = auto()  # hides its input from differentiation, but keeps it in the picture
 
 
@@ -165,31 +167,23 @@ class Primitive:
         return self.function(*values, **static)
 
     def pull(
-        self,
-        positions: Sequence[int],
-        g: Array,
-        y: Array,
-        values: Sequence[Array],
-        static: dict[str, Any],
-    ) -> list[Array]:
-        """Send the cotangent of the output back to some inputs, by their derivatives.
+        self, position: int, g: Array, y: Array, values: Sequence[Array], static: dict[str, Any]
+    ) -> Array:
+        """Send the cotangent of the output back to one input, by that input's derivative.
+
+        For a variadic row the position is 0, and what comes back is a list of all inputs' parts: one
+        by one, many pieces would take forever.
 
         Raises:
-            MissingDerivativeError: the row declares no derivative for one of them.
+            MissingDerivativeError: the row declares no derivative for that argument.
         """
-        if self.variadic:  # one rule gives the parts of all, or many pieces would take forever
-            parts = self._rule(0)(g, y, *values, **static)
-            return [parts[k] for k in positions]
-        return [self._rule(k)(g, y, *values, **static) for k in positions]
-
-    def _rule(self, position: int) -> Rule:
         cell = self.derivatives[position]
         if cell is None:
             raise MissingDerivativeError(
                 f"{self.qualified_name}: argument {position} has no derivative; pass it as a "
                 f"constant, for instance through .detach()"
             )
-        return cell.rule
+        return cell.rule(g, y, *values, **static)
 
     def bind(
         self, args: Sequence[Any], kwargs: dict[str, Any]
