@@ -163,7 +163,7 @@ def kl_divergence(y_true: Array, y_pred: Array, reduction: str = "mean") -> Arra
         ShapeError: the shapes differ, there is no last axis, or there are no elements.
         ValueRangeError: probabilities outside [0, 1], or NaN.
         DtypeError: data that are not real numbers.
-        ArgumentError: an unknown reduction, or from_logits that is no truth value.
+        ArgumentError: an unknown reduction.
 
     Example:
         >>> from tinygrad_nn.losses import kl_divergence

@@ -171,8 +171,8 @@ class Primitive:
     ) -> Array:
         """Send the cotangent of the output back to one input, by that input's derivative.
 
-        For a variadic row the position is 0, and what comes back is a list of all inputs' parts: one
-        by one, many pieces would take forever.
+        For a variadic row the position is 0, and what comes back is a list with the parts of all
+        inputs: one by one, many pieces would take forever.
 
         Raises:
             MissingDerivativeError: the row declares no derivative for that argument.

@@ -119,7 +119,7 @@ def gradcheck(f: Callable[..., Any], *inputs: Any, rng: Any = 0) -> GradcheckRep
         >>> bool(report), report.verdict.value
         (True, 'PASS')
 
-    Reference: [Griewank2008] chapter 1; the differences are Ridders', [Ridders1982].
+    Reference: [Griewank2008] chapter 1; the differences are after [Ridders1982].
     """
     plain = [x.numpy() if isinstance(x, Tensor) else x for x in inputs]
     checked = [i for i, x in enumerate(plain) if np.asarray(x).dtype.kind == "f"]
