@@ -72,10 +72,7 @@ class Recorded:
                 inputs.append(argument)
                 values.append(argument)
         try:
-            if primitive.variadic:
-                value = primitive.function(values, **static)
-            else:
-                value = primitive.function(*values, **static)
+            value = primitive.evaluate(values, static)
         except _NUMPY_ERRORS as error:
             raise _retold(error, primitive.name, values, primitive.traits) from error
         if type(value) is not np.ndarray and isinstance(value, np.generic):

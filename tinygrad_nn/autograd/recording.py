@@ -123,10 +123,10 @@ def user_site() -> tuple[CodeType | None, int]:
     frame = sys._getframe(2)
     while True:
         code = frame.f_code
-        file = code.co_filename
-        if file not in _ours:
-            _ours[file] = file.startswith(_PACKAGE)
-        if not _ours[file]:
+        ours = _ours.get(code.co_filename)
+        if ours is None:
+            ours = _ours[code.co_filename] = code.co_filename.startswith(_PACKAGE)
+        if not ours:
             return code, frame.f_lasti
         if frame.f_back is None:
             return None, -1
