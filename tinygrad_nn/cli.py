@@ -5,6 +5,7 @@ carried out as given: one line says why, and no traceback.
 """
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 
@@ -19,7 +20,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         status: int = options.run(options)
-    except TinygradNNError as error:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read our output has enough of it; what is left has nowhere to go.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except (TinygradNNError, OSError) as error:
         print(f"tinygrad-nn {options.command}: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

@@ -3,7 +3,7 @@
 from .graph import Graph, Node
 from .recording import enable_grad, is_recording, no_grad, scope
 from .tensor import Tensor, rebind, substituted
-from .transforms import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
+from .transforms import grad, hessian, hvp, jacobian, jvp, plain_output, value_and_grad, vjp
 
 __all__ = [
     "Graph",
@@ -17,6 +17,7 @@ __all__ = [
     "jacobian",
     "jvp",
     "no_grad",
+    "plain_output",
     "rebind",
     "scope",
     "substituted",

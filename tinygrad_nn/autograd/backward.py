@@ -133,41 +133,52 @@ class _Guard:
     """
 
     def __init__(self, seeds: Seeds) -> None:
-        self.selected = {root: np.ones_like(root.value, dtype=bool) for root, _ in seeds}
+        # A plain cotangent selects by its zeros; one that is differentiated by selects everything.
+        self.selected = {
+            root: np.ones_like(root.value, dtype=bool)
+            if hasattr(seed, "requires_grad")
+            else seed != 0
+            for root, seed in seeds
+        }
 
-    def silent(self, node: Node, g: Array) -> Array | None:
+    def silent(self, node: Node, g: Array) -> Array:
         """Where 0·∞ is 0 in a node's parts: not selected, or at a singular point of the row.
 
         Everywhere else parts stay what they are, linear in g, so second derivatives hold.
         """
         selected = self.selected.pop(node)
         self._pass_on(node, selected)
-        traits = node.primitive.traits if node.primitive else Trait.NONE
-        if Trait.ELEMENTWISE not in traits:
-            return None
-        return (g == 0) if Trait.SINGULAR in traits else (g == 0) & ~selected
+        primitive = node.primitive
+        if primitive is None or Trait.ELEMENTWISE not in primitive.traits:
+            return ~np.any(selected)
+        if primitive.singular is None:
+            return (g == 0) & ~selected
+        return (g == 0) & (~selected | primitive.singular(*node.operands))
 
     def _pass_on(self, node: Node, selected: Array) -> None:
         """Mark which elements of the inputs are selected, given those of the output."""
-        for k, parent in enumerate(node.inputs):
-            if type(parent) is Node and parent.tracked:
-                here = unbroadcast(self._part(node, k, selected) != 0, parent.value.shape) != 0
-                before = self.selected.get(parent)
-                self.selected[parent] = here if before is None else before | here
-
-    def _part(self, node: Node, k: int, selected: Array) -> Array:
         primitive, static = node.primitive, node.static or _NO_OPTIONS
         if primitive is None:
-            return selected
-        if primitive.traits & (Trait.SELECTS | Trait.LINEAR):
-            flow = selected.astype(node.value.dtype)
-            if primitive.variadic:
-                return primitive.pull(0, flow, node.value, node.operands, static)[k]
-            return primitive.pull(k, flow, node.value, node.operands, static)
-        if Trait.ELEMENTWISE in primitive.traits:
-            return selected
-        # A product or a norm mixes its elements: all of them count.
-        return np.ones_like(node.operands[k], dtype=bool)
+            return
+        follows = bool(primitive.traits & (Trait.SELECTS | Trait.LINEAR))
+        flow = selected.astype(node.value.dtype)
+        all_parts = None
+        if primitive.variadic:
+            all_parts = primitive.pull(0, flow, node.value, node.operands, static)
+        for k, parent in enumerate(node.inputs):
+            if type(parent) is not Node or not parent.tracked:
+                continue
+            if all_parts is not None:
+                part = all_parts[k]
+            elif follows:
+                part = primitive.pull(k, flow, node.value, node.operands, static)
+            elif Trait.ELEMENTWISE in primitive.traits:
+                part = selected
+            else:  # a product or a norm mixes its elements: all count, if any does
+                part = np.ones_like(parent.value, dtype=bool) & np.any(selected)
+            here = unbroadcast(part != 0, parent.value.shape) != 0
+            before = self.selected.get(parent)
+            self.selected[parent] = here if before is None else before | here
 
 
 def _fit(g: Array, like: Array) -> Array:

@@ -260,6 +260,11 @@ def _retold(
         shapes += " of " + " and ".join(str(getattr(v, "dtype", type(v).__name__)) for v in values)
     elif isinstance(error, IndexError) and not isinstance(error, ValueError):
         kind = OutOfBoundsError
+    elif "read-only" in str(error):
+        return AssignmentError(
+            f"{name}: expected to make a new array; got a Tensor's read-only data to write into; "
+            f"update it with `with no_grad(): w -= ...`, or assign w.data = ..."
+        )
     elif name == "matmul":
         expected = "expected shapes (..., m, k) and (..., k, n)"
     elif Trait.ELEMENTWISE in traits and "broadcast" in str(error):

@@ -196,7 +196,7 @@ class Tensor(ArrayLike):
         return self._node.value.item()
 
     def tolist(self) -> Any:
-        """The value as nested lists of Python numbers."""
+        """The value as nested lists of Python numbers, without its history."""
         return self._node.value.tolist()
 
     def detach(self) -> "Tensor":
@@ -241,7 +241,7 @@ class Tensor(ArrayLike):
         arrived = gradients(plan([node]), [(node, seed)], keep=lambda n: n.leaf is not None)
         for n, g in arrived.items():
             if n.leaf is not None:
-                n.leaf.grad = g if n.leaf.grad is None else n.leaf.grad + g
+                n.leaf.grad = g if n.leaf.grad is None else _array(n.leaf.grad + g)
 
     # --- as a number, a sequence, an ndarray --------------------------------------------------
 
@@ -319,7 +319,7 @@ def rebind(tensor: Tensor, value: Array) -> None:
     leaf that collects gradients.
     """
     old = tensor._node
-    node = Node(np.asarray(value) if isinstance(value, np.generic) else value)
+    node = Node(_array(value))
     node.name, node.leaf, node.tracked = old.name, old.leaf, old.tracked
     tensor._node = node
 
@@ -339,6 +339,11 @@ def substituted(tensors: Sequence[Tensor], others: Sequence[Tensor]) -> Iterator
     finally:
         for tensor, node in zip(tensors, before, strict=True):
             tensor._node = node
+
+
+def _array(value: Array) -> Array:
+    """A 0-d array in place of the scalar that 0-d arrays add up to."""
+    return np.asarray(value) if isinstance(value, np.generic) else value
 
 
 def _as_value(data: Any, dtype: Any = None) -> Array:

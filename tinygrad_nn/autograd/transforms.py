@@ -19,7 +19,7 @@ from .graph import Leaf, Node, reachable
 from .recording import enable_grad, is_recording
 from .tensor import Tensor
 
-__all__ = ["grad", "hessian", "hvp", "jacobian", "jvp", "value_and_grad", "vjp"]
+__all__ = ["grad", "hessian", "hvp", "jacobian", "jvp", "plain_output", "value_and_grad", "vjp"]
 
 Function = Callable[..., Any]
 Argnums = Any  # an integer, or a tuple or list of them
@@ -104,8 +104,10 @@ def jvp(f: Function, primals: Any, tangents: Any) -> tuple[Array, Array]:
     """
     primals, tangents = _as_tuples("jvp", primals, tangents)
     run = _Run(f, primals, {}, tuple(range(len(primals))))
-    # Ones and not zeros: a singular row answers a zero cotangent with zero, whatever the tangent.
-    u = _leaf(np.ones_like(run.y.value))
+    # Irregular, so that no two cancel: a singular row answers a zero cotangent with zero.
+    places = np.arange(run.y.value.size).reshape(run.y.value.shape)
+    irregular = (1 + (places * 0.6180339887) % 1).astype(run.y.value.dtype)
+    u = _leaf(np.ones_like(run.y.value) * irregular)
     with enable_grad():
         pulled = _pull(run.visit, [(run.y, Tensor._of(u))], run.inputs, recorded=True)
     seeds = [(p, _matching("jvp", t, p.value)) for p, t in zip(pulled, tangents, strict=True)]
@@ -212,7 +214,7 @@ class _Run:
             arguments[i]._node.leaf = None  # to a run around this one, it is no leaf of anyone's
         self.inputs = tuple(arguments[i]._node for i in positions)
         self.own = set(self.inputs)
-        self.y = y._node if isinstance(y, Tensor) else Node(_plain_output(y))
+        self.y = y._node if isinstance(y, Tensor) else Node(plain_output(y))
         self.visit = plan([self.y], self.own)
         self.nested = recording and _depends_outside(self.y, self.own)
         self.tensors = any(isinstance(a, Tensor) for a in args)
@@ -305,12 +307,21 @@ def _is_several(argnums: Any) -> bool:
     return isinstance(argnums, (tuple, list))
 
 
-def _plain_output(y: Any) -> Array:
-    if isinstance(y, (tuple, list, dict)) or y is None:
+def plain_output(y: Any) -> Array:
+    """The value of what a function returned.
+
+    Raises:
+        GradientError: it is not one array of numbers.
+    """
+    value = y._node.value if isinstance(y, Tensor) else y
+    if not hasattr(value, "__array_function__"):
+        value = np.asarray(None if isinstance(value, (tuple, list)) else value)
+    if value.dtype.kind not in "fiub":
         raise GradientError(
-            f"grad: expected a function that returns one array; got {type(y).__name__}"
+            f"grad: expected a function that returns one array; got {type(y).__name__}; "
+            f"return one array of numbers"
         )
-    return np.asarray(y)
+    return value
 
 
 def _matching(where: str, given: Any, like: Array) -> Array:

@@ -41,7 +41,8 @@ def draw(of: Tensor | Graph, *, check: bool = False, direction: str = "TB") -> D
     Args:
         of: the Tensor, usually a loss, or a Graph.
         check: whether to compare the gradient of each node with finite differences, and show the
-            verdict. This replays the graph several times a node.
+            verdict on what arrives there: a wrong derivative shows in the nodes before it. This
+            replays the graph several times a node.
         direction: "TB" draws from top to bottom, "LR" from left to right.
 
     Returns:
@@ -71,8 +72,11 @@ def draw(of: Tensor | Graph, *, check: bool = False, direction: str = "TB") -> D
     seeds = {out: out.seed for out in of.outputs if out.seed is not None and out.tracked}
     checks: Mapping[Node, NodeCheck] = {}
     if check:
-        (root,) = of.outputs
-        seeds.setdefault(root, _starting_gradient(root))
+        if len(of.outputs) != 1:
+            raise ArgumentError(f"draw: expected one output to check; got {len(of.outputs)}")
+        root = of.outputs[0]
+        if root not in seeds:
+            seeds[root] = _starting_gradient(root)
         checks = check_nodes(of, seeds[root])
     arrived = gradients(plan(list(seeds)), list(seeds.items()))
     return Diagram(_Drawing(of, arrived, checks).dot(direction))
@@ -190,6 +194,8 @@ class _Drawing:
         rows.append(_small(escaped(shape)))
         gradient = summary(self.gradients[node]) if node in self.gradients else "not run"
         rows += [_numbers(f"value {summary(node.value)}"), _numbers(f"gradient {gradient}")]
+        if node.leaf is not None and _differs(node.leaf.grad, self.gradients.get(node)):
+            rows.append(_numbers(f".grad {summary(node.leaf.grad)}"))  # of more than one backward
         if node in self.checks:
             rows.append(_verdict(self.checks[node]))
         return f"<{'<BR/>'.join(rows)}>"
@@ -206,17 +212,29 @@ class _Drawing:
         return name
 
 
+def _differs(collected: Array | None, gradient: Array | None) -> bool:
+    """Whether a leaf has collected something else than this graph alone would give it."""
+    if collected is None or gradient is None:
+        return False
+    return not np.allclose(collected, gradient, rtol=1e-5, atol=0, equal_nan=True)
+
+
 def _verdict(check: NodeCheck) -> str:
     if check.verdict.right:
-        return f'<FONT COLOR="{_RIGHT}"><B>{check.verdict.value}</B></FONT>'
-    numbers = f"{check.analytic:.4g}, differences {check.numeric:.4g}"
+        return f'<FONT COLOR="{_RIGHT}">{_numbers(check.verdict.value, bold=True)}</FONT>'
     colour = _WRONG if check.verdict.value == "WRONG" else _DOUBTFUL
-    return f'<FONT COLOR="{colour}"><B>{check.verdict.value}</B> {escaped(numbers)}</FONT>'
+    lines = (
+        _numbers(check.verdict.value, bold=True),
+        _numbers(f"in a random direction {check.analytic:.4g}"),
+        _numbers(f"differences give {check.numeric:.4g}"),
+    )
+    return f'<FONT COLOR="{colour}">{"<BR/>".join(lines)}</FONT>'
 
 
-def _numbers(text: str) -> str:
+def _numbers(text: str, bold: bool = False) -> str:
     # Of fixed width: wherever the picture is shown, another font's digits still fit the box.
-    return f'<FONT FACE="Courier" POINT-SIZE="10">{escaped(text)}</FONT>'
+    content = f"<B>{escaped(text)}</B>" if bold else escaped(text)
+    return f'<FONT FACE="Courier" POINT-SIZE="10">{content}</FONT>'
 
 
 def _small(text: str) -> str:

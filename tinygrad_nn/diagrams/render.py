@@ -34,16 +34,17 @@ def render(dot: str, kind: str) -> bytes:
                 timeout=_SECONDS,
                 check=False,
             )
-        except (OSError, subprocess.TimeoutExpired) as error:
+        except subprocess.TimeoutExpired:
+            failures.append(f"{command} took more than {_SECONDS} s")
+            continue
+        except OSError as error:
             failures.append(f"{command}: {error}")
             continue
         if done.returncode == 0 and done.stdout:
             return done.stdout
         failures.append(f"{command}: {done.stderr.decode(errors='replace').strip()[:200]}")
-    reasons = "".join(f" ({reason})" for reason in failures)
-    raise OutputError(
-        f"{INSTALL}; the DOT text is in .source, and .save('x.dot') keeps it{reasons}"
-    )
+    cause = f"no renderer could draw this graph: {'; '.join(failures)}" if failures else INSTALL
+    raise OutputError(f"{cause}; the DOT text is in .source, and .save('x.dot') keeps it")
 
 
 def _renderers() -> Iterator[str]:

@@ -209,8 +209,9 @@ def _labels(where: str, y_true: Array, y_pred: Array) -> Array:
     labels = as_array(y_true)
     if y_pred.ndim == 0 or labels.shape != y_pred.shape[:-1]:
         raise ShapeError(
-            f"{where}: expected labels (n,) for predictions (n, classes); got {labels.shape} for "
-            f"{y_pred.shape}; for one-hot targets use categorical_cross_entropy"
+            f"{where}: expected labels (n,) for predictions (n, classes), the truth first; got "
+            f"{labels.shape} for {y_pred.shape}; for one-hot targets use "
+            f"categorical_cross_entropy, for a column of labels .ravel()"
         )
     check_filled(where, y_pred)
     if labels.dtype.kind not in "iu":

@@ -24,6 +24,11 @@ class Optimizer:
         kind = type(self).__name__
         if isinstance(parameters, Tensor):
             raise ArgumentError(f"{kind}: expected a list of Tensors; got one; write [w]")
+        if not isinstance(parameters, Iterable):
+            raise ArgumentError(
+                f"{kind}: expected a list of Tensors; got {type(parameters).__name__}; "
+                f"pass model.parameters()"
+            )
         self.parameters = list(parameters)
         self.rule = rule
         if not self.parameters:

@@ -11,14 +11,25 @@ import numpy as np
 
 from .._typing import Array
 from ..errors import MissingDerivativeError
-from .table import BOOLEAN, POSITIVE, REAL, Domain, Trait, call, constant, d, define, rewrite
+from .table import (
+    BOOLEAN,
+    NONZERO,
+    POSITIVE,
+    REAL,
+    Domain,
+    Trait,
+    call,
+    constant,
+    d,
+    define,
+    rewrite,
+)
 
 __all__ = ["ASTYPE", "CLIP", "IDENTITY", "RELU", "STOP_GRADIENT", "relu", "stop_gradient"]
 
 EACH = Trait.ELEMENTWISE
 SMOOTH = Trait.ELEMENTWISE | Trait.ANALYTIC
 LINEAR = Trait.ELEMENTWISE | Trait.ANALYTIC | Trait.LINEAR
-SINGULAR = Trait.ELEMENTWISE | Trait.ANALYTIC | Trait.SINGULAR
 SELECTS = Trait.ELEMENTWISE | Trait.SELECTS
 
 
@@ -37,6 +48,19 @@ def _power_exponent(g: Array, y: Array, a: Array, b: Array) -> Array:
 def _tied(a: Array, b: Array, wins: Array, like: Array) -> Array:
     """The share of a maximum or minimum that belongs to its first argument: 1, 0, or half."""
     return wins.astype(like.dtype) + (a == b).astype(like.dtype) * 0.5
+
+
+# NumPy's clip is min(max(a, l), h), so that with h < l it is h; either bound may be None.
+def _clip_inside(g: Array, y: Array, a: Array, l: Array, h: Array) -> Array:
+    return g * (y == a) if l is None or h is None else g * ((y == a) & (l <= h))
+
+
+def _clip_low(g: Array, y: Array, a: Array, l: Array, h: Array) -> Array:
+    return g * (a < l) if h is None else g * ((a < l) & (l <= h))
+
+
+def _clip_high(g: Array, y: Array, a: Array, l: Array, h: Array) -> Array:
+    return g * (a > h) if l is None else g * ((a > h) | (l > h))
 
 
 def _relu(x: Array) -> Array:
@@ -66,33 +90,35 @@ define(np.subtract, "a − b", LINEAR,
 define(np.multiply, "a·b", SMOOTH,
        d("g·b", lambda g, y, a, b: g * b),
        d("g·a", lambda g, y, a, b: g * a))
-define(np.divide, "a / b", SINGULAR,
+define(np.divide, "a / b", SMOOTH,
        d("g / b", lambda g, y, a, b: g / b),
        d("−g·y / b", lambda g, y, a, b: -g * y / b),
-       domains=(REAL, POSITIVE))
-define(np.power, "aᵇ", SINGULAR,
+       singular=lambda a, b: b == 0, domains=(REAL, POSITIVE))
+define(np.power, "aᵇ", SMOOTH,
        d("g·b·aᵇ⁻¹", _power_base),
        d("g·y·ln a", _power_exponent),
-       domains=(POSITIVE, REAL))
+       singular=lambda a, b: a <= 0, domains=(POSITIVE, REAL))
 define(np.remainder, "a mod b", EACH,
        d("g", lambda g, y, a, b: g),
-       d("−g·⌊a / b⌋", lambda g, y, a, b: -g * np.floor(a / b)),
-       domains=(REAL, POSITIVE),
+       d("−g·⌊a / b⌋", lambda g, y, a, b: -g * np.floor_divide(a, b)),
+       domains=(REAL, NONZERO),
        kinks=lambda a, b: a - b * np.rint(a / b))
 define(np.negative, "−a", LINEAR, d("−g", lambda g, y, a: -g))
 define(np.positive, "a", LINEAR, d("g", lambda g, y, a: g))
 define(np.square, "a²", SMOOTH, d("2·g·a", lambda g, y, a: g * (2 * a)))
-define(np.reciprocal, "1 / a", SINGULAR, d("−g·y²", lambda g, y, a: -g * y * y),
-       domains=(POSITIVE,))
-define(np.sqrt, "√a", SINGULAR, d("g / 2y", lambda g, y, a: g / (2 * y)), domains=(POSITIVE,))
+define(np.reciprocal, "1 / a", SMOOTH, d("−g·y²", lambda g, y, a: -g * y * y),
+       singular=lambda a: a == 0, domains=(POSITIVE,))
+define(np.sqrt, "√a", SMOOTH, d("g / 2y", lambda g, y, a: g / (2 * y)),
+       singular=lambda a: a <= 0, domains=(POSITIVE,))
 
 # --- exponentials and logarithms --------------------------------------------------------------
 
 define(np.exp, "eᵃ", SMOOTH, d("g·y", lambda g, y, a: g * y))
 define(np.expm1, "eᵃ − 1", SMOOTH, d("g·(y + 1)", lambda g, y, a: g * (y + 1)))
-define(np.log, "ln a", SINGULAR, d("g / a", lambda g, y, a: g / a), domains=(POSITIVE,))
-define(np.log1p, "ln(1 + a)", SINGULAR, d("g / (1 + a)", lambda g, y, a: g / (1 + a)),
-       domains=(Domain(low=-1.0),))
+define(np.log, "ln a", SMOOTH, d("g / a", lambda g, y, a: g / a),
+       singular=lambda a: a <= 0, domains=(POSITIVE,))
+define(np.log1p, "ln(1 + a)", SMOOTH, d("g / (1 + a)", lambda g, y, a: g / (1 + a)),
+       singular=lambda a: a <= -1, domains=(Domain(low=-1.0),))
 
 # --- trigonometry -----------------------------------------------------------------------------
 
@@ -113,11 +139,11 @@ define(np.minimum, "min(a, b)", SELECTS,
        d("g·[b < a], half at a tie", lambda g, y, a, b: g * _tied(a, b, a > b, g)),
        kinks=lambda a, b: a - b)
 CLIP = define(np.clip, "min(max(a, l), h)", SELECTS,
-       d("g·[l ≤ a ≤ h]", lambda g, y, a, l, h: g * (y == a)),
-       d("g·[a < l]", lambda g, y, a, l, h: g * (a < l)),
-       d("g·[a > h]", lambda g, y, a, l, h: g * (a > h)),
+       d("g·[l ≤ a ≤ h]", _clip_inside),
+       d("g·[a < l ≤ h]", _clip_low),
+       d("g·[h < max(a, l)]", _clip_high),
        parameters="a a_min a_max",
-       calls=(call((3, 4), (4,), ()),),
+       calls=(call((3, 4), (4,), ()), call((3, 4), (), (3, 1))),
        domains=(REAL, Domain(high=0.0), POSITIVE),
        kinks=lambda a, l, h: np.where(np.abs(a - l) < np.abs(a - h), a - l, a - h))
 RELU = define(_relu, "max(a, 0)", SELECTS, d("g·[a > 0]", lambda g, y, a: g * (y > 0)),
@@ -136,7 +162,7 @@ define(np.ceil, "⌈a⌉", EACH, d("0", lambda g, y, a: np.zeros_like(g)),
 define(np.floor_divide, "⌊a / b⌋", EACH,
        d("0", lambda g, y, a, b: np.zeros_like(g)),
        d("0", lambda g, y, a, b: np.zeros_like(g)),
-       domains=(REAL, POSITIVE), kinks=lambda a, b: a - b * np.rint(a / b))
+       domains=(REAL, NONZERO), kinks=lambda a, b: a - b * np.rint(a / b))
 
 # --- the recording's own ----------------------------------------------------------------------
 

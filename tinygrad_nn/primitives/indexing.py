@@ -40,11 +40,15 @@ GETITEM = define(_getitem, "a[i]", SELECTS | Trait.VIEW,
        calls=(call((3, 4), index=(slice(None), 1)),
               call((3, 4), index=(Ellipsis, None, slice(None, None, -2))),
               call((3, 4), index=np.array([[True, False, True, True]] * 3)),
+              call((3, 4), index=1), call((3, 4), index=np.array([0, 0, -1])),
+              call((3, 4), index=(slice(None), np.array([0, 2, 0]))),
+              call((3, 4), index=(np.array([True, False, True]), slice(1, 3))),
               call((3, 4), index=(np.array([0, 2, 0]), np.array([1, 1, 1])))))
 SCATTER: Primitive = define(_scatter, "zeros, with a added at i", SELECTS,
        d("g[i]", lambda g, y, a, *, shape, index: GETITEM(g, index=index)),
        name="tinygrad_nn.scatter", parameters="a shape index",
        calls=(call((3,), shape=(3, 4), index=(slice(None), 1)),
+              call((3, 3), shape=(3, 4), index=(slice(None), np.array([0, 2, 0]))),
               call((3,), shape=(2, 4), index=(np.array([0, 1, 0]), np.array([1, 1, 1])))))
 
 # fmt: on

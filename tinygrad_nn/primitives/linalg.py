@@ -36,7 +36,7 @@ def _norm(g: Array, y: Array, x: Array, axis: Axis = None, keepdims: bool = Fals
     if axis is not None and not keepdims:
         g, y = np.expand_dims(g, axis), np.expand_dims(y, axis)  # (...) -> (..., 1)
     # A norm has a kink at the zero vector; the row takes the subgradient 0 there.
-    return g / (y + (y == 0)) * x
+    return np.where(y == 0, 0, g) / np.where(y == 0, 1, y) * x
 
 
 # A row is a line of mathematics: see elementwise.py.
@@ -45,12 +45,14 @@ def _norm(g: Array, y: Array, x: Array, axis: Axis = None, keepdims: bool = Fals
 define(np.matmul, "a b", Trait.ANALYTIC,
        d("g bᵀ", _matmul_left),
        d("aᵀ g", _matmul_right),
-       calls=(call((2, 3), (3, 4)), call((3,), (3,)), call((3,), (2, 3, 4)), call((2, 2, 3), (3,)),
-              call((5, 1, 2, 3), (4, 3, 2))))
+       calls=(call((2, 3), (3, 4)), call((3,), (3,)), call((3,), (3, 4)), call((2, 3), (3,)),
+              call((3,), (2, 3, 4)), call((2, 2, 3), (3,)), call((5, 1, 2, 3), (4, 3, 2)),
+              call((2, 3), (5, 3, 2)), call((5, 2, 3), (3, 2)), call((2, 2, 3), (2, 3, 2))))
 define(np.linalg.norm, "‖x‖ = √Σx²", Trait.NONE,
        d("g·x / y, 0 where y = 0", _norm),
        name="numpy.linalg.norm", parameters="x ord axis keepdims",
-       calls=(call((3, 4)), call((3, 4), axis=-1), call((3, 4), axis=0, keepdims=True)))
+       calls=(call((3, 4)), call((4,)), call((3, 4), axis=-1), call((3, 4), axis=(0, 1)),
+              call((3, 4), axis=0, keepdims=True)))
 
 # fmt: on
 

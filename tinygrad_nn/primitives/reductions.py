@@ -13,8 +13,20 @@ CALLS: tuple[Call, ...] = (
     call((3, 4)),
     call((3, 4), axis=0),
     call((2, 3, 4), axis=(0, -1), keepdims=True),
+    call((2, 3, 4), axis=(0, -1)),
+    call((2, 3, 4), axis=1),
     call((3, 4), axis=-1, keepdims=True),
+    call((3, 4), keepdims=True),
+    call((3, 1), axis=1),
     call(()),
+)
+
+
+SPREADS: tuple[Call, ...] = (
+    call((3, 4)),
+    call((3, 4), axis=0, ddof=1),
+    call((2, 3, 4), axis=(0, 2)),
+    call((3, 4), axis=-1, ddof=1, keepdims=True),
 )
 
 
@@ -95,11 +107,11 @@ define(np.mean, "Σ a / n", Trait.LINEAR | Trait.ANALYTIC | Trait.OUT,
 define(np.var, "Σ(a − ā)² / (n − ddof)", Trait.OUT,
        d("2·g·(a − ā) / (n − ddof)", _var),
        parameters="a axis dtype out ddof keepdims where mean correction",
-       calls=(call((3, 4)), call((3, 4), axis=0, ddof=1), call((2, 3, 4), axis=(0, 2))))
+       calls=SPREADS)
 define(np.std, "√(Σ(a − ā)² / (n − ddof))", Trait.OUT,
        d("g·(a − ā) / ((n − ddof)·y), 0 where a is constant", _std),
        parameters="a axis dtype out ddof keepdims where mean correction",
-       calls=(call((3, 4)), call((3, 4), axis=0, ddof=1), call((2, 3, 4), axis=(0, 2))))
+       calls=SPREADS)
 define(np.max, "max a", Trait.SELECTS | Trait.OUT,
        d("g·[a = y], shared equally among ties", _extreme),
        parameters="a axis out keepdims initial where", calls=CALLS)
@@ -111,7 +123,8 @@ define(np.min, "min a", Trait.SELECTS | Trait.OUT,
 LOG_SOFTMAX = define(_log_softmax, "x − ln Σ eˣ", Trait.ANALYTIC,
        d("g − eʸ·Σ g", _log_softmax_back),
        name="tinygrad_nn.log_softmax", parameters="a axis",
-       calls=(call((3, 4)), call((2, 3, 4), axis=1), call((3, 4), axis=(0, 1))))
+       calls=(call((3, 4)), call((4,)), call((3, 3), axis=0), call((2, 3, 4), axis=1),
+              call((3, 4), axis=(0, 1))))
 
 # fmt: on
 

@@ -52,28 +52,33 @@ RESHAPE = define(np.reshape, "a in another shape", VIEWS,
        d("g in the shape of a", lambda g, y, a, *, shape: np.reshape(g, a.shape)),
        parameters="a shape", calls=(call((3, 4), shape=(2, 6)), call((6,), shape=(-1, 2))))
 TRANSPOSE = define(np.transpose, "aᵀ", VIEWS, d("gᵀ", _untranspose),
-       parameters="a axes", calls=(call((3, 4)), call((2, 3, 4), axes=(2, 0, 1))))
+       parameters="a axes",
+       calls=(call((3, 4)), call((2, 3, 4), axes=(2, 0, 1)), call((2, 3, 4), axes=(-1, 0, -2))))
 define(np.swapaxes, "aᵀ in two axes", VIEWS,
        d("gᵀ in two axes", lambda g, y, a, *, axis1, axis2: np.swapaxes(g, axis1, axis2)),
-       parameters="a axis1 axis2", calls=(call((2, 3, 4), axis1=0, axis2=-1),))
+       parameters="a axis1 axis2",
+       calls=(call((2, 3, 4), axis1=0, axis2=-1), call((2, 3), axis1=0, axis2=1)))
 define(np.broadcast_to, "a, repeated", VIEWS,
        d("g, summed over the repeats", lambda g, y, a, *, shape: g),  # the walker does that sum
-       parameters="array shape subok", calls=(call((3, 1), shape=(2, 3, 4)), call((), shape=(2,))))
+       parameters="array shape subok",
+       calls=(call((3, 1), shape=(2, 3, 4)), call((1, 3), shape=(2, 3)), call((), shape=(2,))))
 define(np.expand_dims, "a with axes of length 1", VIEWS,
        d("g in the shape of a", lambda g, y, a, *, axis: np.reshape(g, a.shape)),
-       parameters="a axis", calls=(call((3, 4), axis=1), call((3,), axis=(0, -1))))
+       parameters="a axis",
+       calls=(call((3, 4), axis=1), call((3,), axis=-1), call((3,), axis=(0, -1))))
 define(np.squeeze, "a without axes of length 1", VIEWS,
        d("g in the shape of a", lambda g, y, a, axis=None: np.reshape(g, a.shape)),
-       parameters="a axis", calls=(call((3, 1, 4, 1)), call((3, 1, 4, 1), axis=1)))
+       parameters="a axis",
+       calls=(call((3, 1, 4, 1)), call((3, 1, 4, 1), axis=1), call((3, 1, 4, 1), axis=(1, -1))))
 define(np.concatenate, "a₁, a₂, … end to end", MOVES | Trait.VARIADIC | Trait.OUT,
        d("the part of g that came from aᵢ", _unconcatenate),
        parameters="arrays axis out dtype casting",
-       calls=(call((2, 3), (4, 3)), call((2, 1), (2, 3), (2, 2), axis=-1),
+       calls=(call((2, 3)), call((2, 3), (4, 3)), call((2, 1), (2, 3), (2, 2), axis=-1),
               call((2, 3), (2,), axis=None)))
 define(np.stack, "a₁, a₂, … along a new axis", MOVES | Trait.VARIADIC | Trait.OUT,
        d("the part of g that came from aᵢ", _unstack),
        parameters="arrays axis out dtype casting",
-       calls=(call((2, 3), (2, 3)), call((3,), (3,), (3,), axis=-1)))
+       calls=(call((2, 3)), call((2, 3), (2, 3)), call((3,), (3,), (3,), axis=-1)))
 
 # fmt: on
 

@@ -18,6 +18,7 @@ from ..errors import ArgumentError, DtypeError, MissingDerivativeError, ShapeErr
 
 __all__ = [
     "BOOLEAN",
+    "NONZERO",
     "POSITIVE",
     "REAL",
     "TABLE",
@@ -51,7 +52,6 @@ class Trait(Flag):
     OUT = auto()  # the NumPy function takes out=
     VIEW = auto()  # the result may share memory with its input
     VARIADIC = auto()  # takes one sequence of arrays
-    SINGULAR = auto()  # the derivative is infinite somewhere that belongs to the domain
     SELECTS = auto()  # passes each cotangent on, or to one side only, or not at all
     OPAQUE = auto()  # hides its input from differentiation, but keeps it in the picture
 
@@ -67,15 +67,17 @@ d = Derivative
 
 
 class Domain(NamedTuple):
-    """Where an argument is defined: the open interval (low, high), or the booleans."""
+    """Where an argument is defined: the open interval (low, high), without 0, or booleans."""
 
     low: float = -np.inf
     high: float = np.inf
+    zero: bool = True
     boolean: bool = False
 
 
 REAL = Domain()
 POSITIVE = Domain(low=0.0)
+NONZERO = Domain(zero=False)
 BOOLEAN = Domain(boolean=True)
 
 
@@ -92,7 +94,13 @@ def call(*shapes: Shape, **static: Any) -> Call:
 
 
 _UNARY = (call((3, 4)), call(()))
-_BINARY = (call((3, 4), (3, 4)), call((3, 1), (4,)), call((), (2, 3)))
+_BINARY = (
+    call((3, 4), (3, 4)),
+    call((3, 1), (4,)),
+    call((4,), (3, 1)),
+    call((), (2, 3)),
+    call((2, 3), ()),
+)
 
 
 class Primitive:
@@ -115,6 +123,7 @@ class Primitive:
         "options",
         "parameters",
         "qualified_name",
+        "singular",
         "traits",
         "variadic",
     )
@@ -129,6 +138,7 @@ class Primitive:
         parameters: str = "",
         domains: Sequence[Domain] = (),
         kinks: Callable[..., Array] | None = None,
+        singular: Callable[..., Array] | None = None,
         calls: Sequence[Call] = (),
     ) -> None:
         self.function = function
@@ -147,6 +157,7 @@ class Primitive:
         )
         self.domains = tuple(domains) or (REAL,) * self.arrays
         self.kinks = kinks
+        self.singular = singular  # where the derivative has no finite value
         self.calls = tuple(calls) or (_UNARY if self.arrays == 1 else _BINARY)
 
     def __repr__(self) -> str:
@@ -216,6 +227,11 @@ class Primitive:
             if name in self.options or not (value is None or value is np._NoValue)
         }
         for option in static.keys() - self.options:
+            if option not in self.parameters and not isinstance(self.function, np.ufunc):
+                raise ArgumentError(
+                    f"{self.qualified_name}: unknown argument {option!r}; expected some of "
+                    f"{', '.join(self.parameters)}"
+                )
             raise MissingDerivativeError(
                 f"{self.qualified_name}: there is no derivative with {option}=; leave it out, "
                 f"or compute without a gradient inside tinygrad_nn.no_grad()"

@@ -104,11 +104,11 @@ def _draw(loss: Tensor, folder: Path) -> list[Path]:
     """The graph as SVG; where nothing renders, its DOT text, and a line on what to install."""
     diagram = draw(loss, check=True)
     try:
-        return [diagram.save(folder / "graph.svg")]
+        picture = diagram.render("svg")
     except OutputError as error:
-        kept = diagram.save(folder / "graph.dot")
         print(f"graph.svg was not drawn: {error}")
-        return [kept]
+        return [diagram.save(folder / "graph.dot")]
+    return [write_file(folder / "graph.svg", picture)]
 
 
 def _plot(
@@ -126,7 +126,7 @@ def _plot(
 
 
 def _report(epochs: int, seconds: float, loss: float, final: float, check: GradcheckReport) -> str:
-    verdict = "right" if check else "WRONG"
+    verdict = "right" if check else check.verdict.value
     return (
         "tinygrad_nn demo\n"
         "\n"

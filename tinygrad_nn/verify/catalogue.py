@@ -60,6 +60,7 @@ def library_checks(seed: int = 0) -> Iterator[Check]:
         if any(row.derivatives):  # stop_gradient has none: there is nothing to compare
             for number, _ in enumerate(row.calls):
                 yield Check(row.qualified_name, _row_check(row, number, seed))
+    yield from _operator_checks(seed)
     yield from _function_checks(seed)
     yield from _layer_checks(seed)
 
@@ -72,6 +73,23 @@ def _row_check(row: Primitive, number: int, seed: int) -> Callable[[], Gradcheck
         return gradcheck(lambda *xs: row(*xs, **call.static), *arrays, rng=seed)
 
     return run
+
+
+def _operator_checks(seed: int) -> Iterator[Check]:
+    """Operators with Python numbers, which rows may treat apart."""
+    rng = np.random.default_rng(seed)
+    x = rng.uniform(0.3, 2.0, (4, 3))
+    signs = rng.choice([-1.0, 1.0], (4, 3))
+    for text, f, sample_x in (
+        ("x ** 3", lambda x: x**3, signs * x),
+        ("x ** -2", lambda x: x**-2, signs * x),
+        ("x ** 2.5", lambda x: x**2.5, x),
+        ("x ** 0.5", lambda x: x**0.5, x),
+        ("2 ** x", lambda x: 2**x, signs * x),
+        ("2 / x", lambda x: 2 / x, signs * x),
+        ("3 - 2 * x", lambda x: 3 - 2 * x, signs * x),
+    ):
+        yield _check(f"operator {text}", f, sample_x)
 
 
 def _function_checks(seed: int) -> Iterator[Check]:

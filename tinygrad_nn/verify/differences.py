@@ -12,13 +12,12 @@ import numpy as np
 
 from .._typing import Array
 
-__all__ = ["Slope", "nearer_slopes", "one_sided_slopes", "slope"]
+__all__ = ["Line", "Slope"]
 
 # Relative to the size of x: the usual best, then wider for noisy functions, narrower for steep.
-_STEPS = (1e-3, 1e-2, 1e-5, 1e-1, 1e-7)
+_STEPS = (1e-3, 1e-2, 1e-5, 1e-1)
 _NEARER = (1e-5, 1e-6, 1e-7, 1e-8)
 _GOOD_ENOUGH = 1e-9
-_EPSILON = float(np.finfo(np.float64).eps)
 
 
 class Slope(NamedTuple):
@@ -28,61 +27,88 @@ class Slope(NamedTuple):
     error: float
 
 
-def slope(f: Callable[[float], Array], weights: Array, width: float, scale: float) -> Slope:
-    """The derivative of Σ weights·f(t) at t = 0, by extrapolated central differences.
+class Line:
+    """Σ weights·f(t) along a line, and what is known of its rounding.
 
     Args:
-        f: the function along a line.
+        f: the function along the line; its value at 0 must exist.
         weights: what its outputs are multiplied by: a random cotangent.
         width: the size of the numbers that t is added to, which sets the steps.
-        scale: the size of derivatives that matter: an error far below it is small enough.
-
-    Returns:
-        The best estimate over the starting steps; infinite error where none was finite.
     """
-    best = Slope(np.nan, np.inf)
-    for step in _STEPS:
-        found = _extrapolated(f, weights, width * step)
-        if found.error < best.error:
-            best = found
-        if best.error <= _GOOD_ENOUGH * max(abs(best.value), scale):
-            break
-    return best
+
+    def __init__(self, f: Callable[[float], Array], weights: Array, width: float) -> None:
+        self._f = f
+        self.weights = weights
+        self.width = width
+        self.middle = _as_float(f(0.0))
+        self.epsilon = float(np.finfo(self.middle.dtype).eps)
+        # Steps in proportion to a small x may be too small for what x is added to.
+        self.widths = (width,) if width >= 0.1 else (width, 1.0)
+        wide = [w * step for w in self.widths for step in (1e-3, 1e-1)]
+        moves = [np.abs(self.weights * (self.at(t) - self.at(-t))) for t in wide]
+        # Whose rounding counts, however little they move in a smaller step.
+        self.alive = np.any([move > 0 for move in moves], axis=0)
+        slopes = [float(np.sum(m)) / (2 * t) for m, t in zip(moves, wide, strict=True)]
+        self.steepness = max((s for s in slopes if np.isfinite(s)), default=0.0)
+
+    def at(self, t: float) -> Array:
+        """The outputs at t: NaN where f is not defined, or has another shape."""
+        try:
+            y = _as_float(self._f(t))
+        except (ValueError, ArithmeticError, IndexError):
+            return np.full_like(self.middle, np.nan)
+        return y if y.shape == self.middle.shape else np.full_like(self.middle, np.nan)
+
+    def slope(self, scale: float) -> Slope:
+        """The derivative at 0, by extrapolated central differences: the best of several steps.
+
+        The error is infinite where no difference was finite. Derivatives far below `scale` need not
+        be found more exactly.
+        """
+        best = Slope(np.nan, np.inf)
+        for width in self.widths:
+            for step in _STEPS:
+                found = self._extrapolated(width * step)
+                if found.error < best.error:
+                    best = found
+                if best.error <= _GOOD_ENOUGH * max(abs(best.value), scale):
+                    return best
+        return best
+
+    def nearer_slopes(self) -> Iterator[Slope]:
+        """The derivative again with ever smaller steps, which stay clear of a kink close by."""
+        for step in _NEARER:
+            yield self._extrapolated(self.width * step)
+
+    def one_sided_slopes(self) -> tuple[float, float] | None:
+        """The slopes to the left and to the right, where they are steady and differ: a kink."""
+
+        def one_side(t: float) -> float:
+            return float(np.sum(self.weights * (self.at(t) - self.middle))) / t
+
+        h = 1e-6 * self.width
+        left, right = one_side(-h), one_side(h)
+        gap = abs(right - left)
+        drift = abs(one_side(-h / 4) - left) + abs(one_side(h / 4) - right)
+        steady = drift < 0.05 * gap and gap > 1e-4 * (abs(left) + abs(right))
+        return (left, right) if steady else None
+
+    def _extrapolated(self, h: float) -> Slope:
+        if h / 4 == 0:
+            return Slope(np.nan, np.inf)
+        differences = []
+        for t in (h, h / 2, h / 4):
+            moved = self.weights * (self.at(t) - self.at(-t))
+            differences.append(float(np.sum(moved)) / (2 * t))
+        d0, d1, d2 = differences
+        first, second = (4 * d1 - d0) / 3, (4 * d2 - d1) / 3  # O(h⁴)
+        value = (16 * second - first) / 15  # O(h⁶)
+        counted = self.alive if np.any(self.alive) else np.ones_like(self.alive)
+        size = float(np.sum(np.abs(self.weights * self.middle), where=counted))
+        error = abs(second - first) + 2 * self.epsilon * size / (h / 4)
+        return Slope(value, error) if np.isfinite(value + error) else Slope(np.nan, np.inf)
 
 
-def _extrapolated(f: Callable[[float], Array], weights: Array, h: float) -> Slope:
-    differences = []
-    noise = 0.0
-    for t in (h, h / 2, h / 4):
-        ahead, behind = f(t), f(-t)
-        moved = weights * (ahead - behind)
-        differences.append(float(np.sum(moved)) / (2 * t))
-        size = np.where(moved != 0, np.abs(weights) * (np.abs(ahead) + np.abs(behind)), 0)
-        noise = _EPSILON * float(np.sum(size)) / t
-    d0, d1, d2 = differences
-    first, second = (4 * d1 - d0) / 3, (4 * d2 - d1) / 3  # O(h⁴)
-    value = (16 * second - first) / 15  # O(h⁶)
-    error = abs(second - first) + noise
-    return Slope(value, error) if np.isfinite(value + error) else Slope(np.nan, np.inf)
-
-
-def nearer_slopes(f: Callable[[float], Array], weights: Array, width: float) -> Iterator[Slope]:
-    """The derivative again with ever smaller steps, which stay clear of a kink close by."""
-    for step in _NEARER:
-        yield _extrapolated(f, weights, width * step)
-
-
-def one_sided_slopes(
-    f: Callable[[float], Array], weights: Array, width: float
-) -> tuple[float, float] | None:
-    """The slopes to the left and to the right, where they are steady and differ: a kink."""
-
-    def one_side(t: float) -> float:
-        return float(np.sum(weights * (f(t) - f(0.0)))) / t
-
-    h = 1e-6 * width
-    left, right = one_side(-h), one_side(h)
-    gap = abs(right - left)
-    drift = abs(one_side(-h / 4) - left) + abs(one_side(h / 4) - right)
-    steady = drift < 0.05 * gap and gap > 1e-4 * (abs(left) + abs(right))
-    return (left, right) if steady else None
+def _as_float(y: Array) -> Array:
+    array = np.asarray(y)
+    return array if array.dtype.kind == "f" else array.astype(np.float64)

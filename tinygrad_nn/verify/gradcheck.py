@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .._typing import Array, Shape
-from ..autograd import Tensor, no_grad, substituted, vjp
+from ..autograd import Tensor, no_grad, plain_output, substituted, vjp
 from ..errors import ArgumentError
-from .differences import Slope, nearer_slopes, one_sided_slopes, slope
+from .differences import Line, Slope
 from .tables import table
 
 __all__ = ["Finding", "GradcheckReport", "Verdict", "gradcheck", "gradcheck_parameters"]
@@ -75,7 +75,7 @@ class GradcheckReport:
         return math.nan if any(map(math.isnan, errors)) else max(errors, default=0.0)
 
     def __str__(self) -> str:
-        head = ("input", "shape", "worst at", "analytic", "numeric", "± error", "verdict")
+        head = ("input", "shape", "worst at", "analytic", "numeric", "error bar", "verdict")
         rows = [
             (
                 f.name,
@@ -97,7 +97,9 @@ class GradcheckReport:
 def gradcheck(f: Callable[..., Any], *inputs: Any, rng: Any = 0) -> GradcheckReport:
     """Check the gradient of a function against finite differences, for a random cotangent.
 
-    Floating-point inputs are checked, in float64; others are passed on as they are. Inputs of
+    The numbers in the report belong to Σ v·f, for a random v of the shape of f's output; for a
+    scalar f they are its own. Floating-point inputs are checked, in float64; others are passed on
+    as they are. Inputs of
     more than 1,024 elements are checked along 16 random directions instead of element by element,
     and the report says so.
 
@@ -124,7 +126,7 @@ def gradcheck(f: Callable[..., Any], *inputs: Any, rng: Any = 0) -> GradcheckRep
     plain = [x.numpy() if isinstance(x, Tensor) else x for x in inputs]
     checked = [i for i, x in enumerate(plain) if np.asarray(x).dtype.kind == "f"]
     if not checked:
-        raise ArgumentError("gradcheck: expected a floating-point input; got none")
+        raise ArgumentError("gradcheck: expected a floating-point input; got none; write 1.0 for 1")
     values = [np.array(plain[i], dtype=np.float64) for i in checked]
 
     def function(*arrays: Any) -> Any:
@@ -176,8 +178,7 @@ def _check(
 
     def evaluate(arrays: Sequence[Array]) -> Array:
         with no_grad():
-            y = f(*map(Tensor, arrays))
-        return np.asarray(y.numpy() if isinstance(y, Tensor) else y)
+            return plain_output(f(*map(Tensor, arrays)))
 
     y = evaluate(values)
     cotangent = random.standard_normal(y.shape)
@@ -199,6 +200,16 @@ def _check(
             return evaluate([v + t * direction if j == i else v for j, v in enumerate(values)])
 
         findings.append(_check_input(names[i], moved, value, gradient, cotangent, random))
+    if y.size == 1:  # a scalar's numbers are shown as its own gradient, not as the cotangent's
+        unit = float(cotangent.item())
+        findings = [
+            f._replace(
+                analytic=f.analytic / unit,
+                numeric=f.numeric / unit,
+                error_bar=f.error_bar / abs(unit),
+            )
+            for f in findings
+        ]
     return GradcheckReport(findings)
 
 
@@ -213,10 +224,12 @@ def _check_input(
     scale = float(np.max(np.abs(gradient), initial=0.0))
     worst = Finding(name, value.shape, Verdict.PASS, 0.0, "", 0.0, 0.0, 0.0)
     order = list(Verdict)
-    for at, direction, width in _directions(value, random):
+    for at, direction, width, exact in _directions(value, random):
         analytic = float(np.sum(gradient * direction))
-        along = partial(moved, direction)
-        verdict, numeric, error_bar = compare(along, cotangent, analytic, width, scale)
+        line = Line(partial(moved, direction), cotangent, width)
+        # Along an axis only that element's own size excuses rounding; a direction mixes them all.
+        slack = (1e-14 if exact else 1e-9) * scale
+        verdict, numeric, error_bar = compare(line, analytic, scale, slack)
         error = abs(analytic - numeric) / (max(scale, abs(numeric)) or 1.0)
         if (order.index(verdict), error) >= (order.index(worst.verdict), worst.error):
             worst = Finding(name, value.shape, verdict, error, at, analytic, numeric, error_bar)
@@ -224,49 +237,43 @@ def _check_input(
 
 
 def compare(
-    f: Callable[[float], Array], weights: Array, analytic: float, width: float, scale: float
+    line: Line, analytic: float, scale: float, slack: float
 ) -> tuple[Verdict, float, float]:
-    """Judge one derivative by the slope of Σ weights·f(t) at 0.
+    """Judge one derivative by the slope of a line at 0.
 
     Args:
-        f: the function along the line.
-        weights: the cotangent.
+        line: the function along the line.
         analytic: the derivative to be judged.
-        width: the size of the numbers that t is added to.
-        scale: the size of the input's gradient, for rounding in the analytic value.
+        scale: the size of the input's gradient.
+        slack: how far rounding may have moved the analytic value.
 
     Returns:
         The verdict, the numeric derivative, and its error bar.
     """
-    numeric, error = slope(f, weights, width, scale)
+    numeric, error = line.slope(scale)
     if not (math.isfinite(analytic) and math.isfinite(numeric)):
         both_same = analytic == numeric
         return (Verdict.PASS if both_same else Verdict.UNSTABLE), numeric, error
-    slack = 1e-9 * max(scale, abs(numeric))  # rounding in the analytic value
+    slack += 1e-9 * max(abs(analytic), abs(numeric))
     if abs(analytic - numeric) > 10 * error + slack:
-        return _second_look(f, weights, analytic, width, Slope(numeric, error), slack)
-    # An error bar that would hide a wrong derivative confirms nothing.
-    natural = float(np.sum(np.abs(weights * f(0.0)))) / width
-    trusted = error <= 1e-4 * max(scale, abs(numeric)) or error <= 1e-9 * natural
+        return _second_look(line, analytic, Slope(numeric, error), slack)
+    # An error bar that would hide a wrong derivative confirms nothing, unless nothing moves at all.
+    size = max(1e-4 * scale, 1e-4 * abs(numeric), 1e-6 * line.steepness)
+    trusted = error <= size or not np.any(line.alive)
     return (Verdict.PASS if trusted else Verdict.UNSTABLE), numeric, error
 
 
 def _second_look(
-    f: Callable[[float], Array],
-    weights: Array,
-    analytic: float,
-    width: float,
-    first: Slope,
-    slack: float,
+    line: Line, analytic: float, first: Slope, slack: float
 ) -> tuple[Verdict, float, float]:
     """Tell a kink from a mistake: a step may have crossed one that is not at this very point."""
-    for near in nearer_slopes(f, weights, width):
+    for near in line.nearer_slopes():
         agrees = abs(analytic - near.value) <= 10 * near.error + slack
         # Only a difference that contradicts the first one excuses it; a blurred one does not.
         contradicts = abs(first.value - near.value) > 10 * (first.error + near.error)
         if agrees and contradicts:
             return Verdict.PASS, near.value, near.error
-    sides = one_sided_slopes(f, weights, width)
+    sides = line.one_sided_slopes()
     if sides is not None:
         margin = 1e-3 * abs(sides[1] - sides[0])
         if min(sides) - margin <= analytic <= max(sides) + margin:
@@ -274,19 +281,26 @@ def _second_look(
     return Verdict.WRONG, first.value, first.error
 
 
-def _directions(value: Array, random: "np.random.Generator") -> Iterator[tuple[str, Array, float]]:
-    """Each axis of a small input; a few random directions of a large one."""
-    typical = float(np.sqrt(np.mean(np.square(value)))) if value.size else 0.0
+def _directions(
+    value: Array, random: "np.random.Generator"
+) -> Iterator[tuple[str, Array, float, bool]]:
+    """Each axis of a small input, exactly; a few random directions of a large one."""
+    typical = typical_size(value)
     if value.size > _ALL_ELEMENTS:
         for i in range(_DIRECTIONS):
-            yield (
-                f"direction {i + 1} of {_DIRECTIONS}",
-                random.standard_normal(value.shape),
-                (typical or 1.0),
-            )
+            direction = random.standard_normal(value.shape)
+            yield f"direction {i + 1} of {_DIRECTIONS}", direction, typical, False
         return
     for index in np.ndindex(value.shape):
         direction = np.zeros(value.shape, dtype=np.float64)
         direction[index] = 1.0
-        size = abs(float(value[index])) or typical or 1.0
-        yield str(tuple(map(int, index))), direction, size
+        yield str(tuple(map(int, index))), direction, abs(float(value[index])) or typical, True
+
+
+def typical_size(value: Array) -> float:
+    """The root mean square of what is finite and not zero; 1 where nothing is."""
+    numbers = np.abs(value[np.isfinite(value) & (value != 0)])
+    if not numbers.size:
+        return 1.0
+    largest = float(np.max(numbers))
+    return largest * float(np.sqrt(np.mean(np.square(numbers / largest))))

@@ -14,7 +14,8 @@ from .._typing import Array
 from ..autograd import Graph, Node
 from ..autograd.backward import gradients, plan
 from ..primitives import ASTYPE, Trait
-from .gradcheck import Verdict, compare
+from .differences import Line
+from .gradcheck import Verdict, compare, typical_size
 
 __all__ = ["NodeCheck", "check_nodes"]
 
@@ -66,14 +67,17 @@ def _check_node(
 ) -> NodeCheck:
     value = twins[node].value
     downstream = _downstream(graph, node)
-    width = float(np.sqrt(np.mean(np.square(value)))) or 1.0
     worst = NodeCheck(Verdict.PASS, 0.0, 0.0)
+    if value.size == 0:
+        return worst
+    scale = float(np.linalg.norm(np.where(np.isfinite(gradient), gradient, 0)))
     for _ in range(_DIRECTIONS):
-        direction = random.standard_normal(value.shape)
-        analytic = float(np.sum(gradient * direction))
-        scale = float(np.sqrt(np.sum(np.square(gradient))))
+        # What is infinite already stays where it is.
+        direction = np.where(np.isfinite(value), random.standard_normal(value.shape), 0)
         along = partial(_replayed, graph, twins, downstream, node, direction)
-        verdict, numeric, _ = compare(along, cotangent, analytic, width, scale)
+        line = Line(along, cotangent, typical_size(value))
+        analytic = float(np.sum(gradient * direction))
+        verdict, numeric, _ = compare(line, analytic, scale, 1e-9 * scale)
         if _ORDER.index(verdict) >= _ORDER.index(worst.verdict):
             worst = NodeCheck(verdict, analytic, numeric)
     return worst

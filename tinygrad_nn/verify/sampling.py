@@ -53,12 +53,15 @@ def _draw(domain: Domain, shape: Shape, rng: "np.random.Generator") -> Array:
     size = math.prod(shape)
     # One value in each of as many cells as there are elements, in random order: no two tie.
     cells = (rng.permutation(size) + rng.uniform(0.2, 0.8, size)) / max(size, 1)
-    return (low + (high - low) * cells).reshape(shape)
+    values = low + (high - low) * cells
+    if not domain.zero:
+        values = np.copysign(values, rng.uniform(-1, 1, size))
+    return values.reshape(shape)
 
 
 def _window(domain: Domain) -> tuple[float, float]:
     """Where a domain is sampled: a few units wide, and clear of its ends."""
-    low, high = domain.low, domain.high
+    low, high = (domain.low, domain.high) if domain.zero else (0.0, math.inf)
     if math.isinf(low) and math.isinf(high):
         return -2.0, 2.0
     if math.isinf(high):
