@@ -18,6 +18,8 @@ __all__ = ["Line", "Slope"]
 _STEPS = (1e-3, 1e-2, 1e-5, 1e-1)
 _NEARER = (1e-5, 1e-6, 1e-7, 1e-8)
 _GOOD_ENOUGH = 1e-9
+_SINGLE = float(np.finfo(np.float32).eps)
+_LEAST_WIDTH = 1e-290  # so that no step is zero
 
 
 class Slope(NamedTuple):
@@ -39,7 +41,7 @@ class Line:
     def __init__(self, f: Callable[[float], Array], weights: Array, width: float) -> None:
         self._f = f
         self.weights = weights
-        self.width = width
+        self.width = width = max(width, _LEAST_WIDTH)
         self.middle = _as_float(f(0.0))
         self.epsilon = float(np.finfo(self.middle.dtype).eps)
         # Steps in proportion to a small x may be too small for what x is added to.
@@ -48,6 +50,10 @@ class Line:
         moves = [np.abs(self.weights * (self.at(t) - self.at(-t))) for t in wide]
         # Whose rounding counts, however little they move in a smaller step.
         self.alive = np.any([move > 0 for move in moves], axis=0)
+        # An output that does not move in the widest step may still have a slope below its rounding:
+        # what lies below this floor cannot be told from zero.
+        size = float(np.sum(np.abs(self.weights * self.middle)))
+        self.floor = self.epsilon * size / (0.1 * self.widths[-1])
         slopes = [float(np.sum(m)) / (2 * t) for m, t in zip(moves, wide, strict=True)]
         self.steepness = max((s for s in slopes if np.isfinite(s)), default=0.0)
 
@@ -78,7 +84,8 @@ class Line:
     def nearer_slopes(self) -> Iterator[Slope]:
         """The derivative again with ever smaller steps, which stay clear of a kink close by."""
         for step in _NEARER:
-            yield self._extrapolated(self.width * step)
+            # Where f does not move it may be flat, or computed in less precision than it says.
+            yield self._extrapolated(self.width * step, least_epsilon=_SINGLE)
 
     def one_sided_slopes(self) -> tuple[float, float] | None:
         """The slopes to the left and to the right, where they are steady and differ: a kink."""
@@ -93,9 +100,7 @@ class Line:
         steady = drift < 0.05 * gap and gap > 1e-4 * (abs(left) + abs(right))
         return (left, right) if steady else None
 
-    def _extrapolated(self, h: float) -> Slope:
-        if h / 4 == 0:
-            return Slope(np.nan, np.inf)
+    def _extrapolated(self, h: float, least_epsilon: float = 0.0) -> Slope:
         differences = []
         for t in (h, h / 2, h / 4):
             moved = self.weights * (self.at(t) - self.at(-t))
@@ -105,7 +110,8 @@ class Line:
         value = (16 * second - first) / 15  # O(h⁶)
         counted = self.alive if np.any(self.alive) else np.ones_like(self.alive)
         size = float(np.sum(np.abs(self.weights * self.middle), where=counted))
-        error = abs(second - first) + 2 * self.epsilon * size / (h / 4)
+        epsilon = self.epsilon if any(differences) else max(self.epsilon, least_epsilon)
+        error = abs(second - first) + 2 * epsilon * size / (h / 4)
         return Slope(value, error) if np.isfinite(value + error) else Slope(np.nan, np.inf)
 
 
