@@ -72,8 +72,8 @@ class Tensor(ArrayLike):
         """The value, read-only. Assigning an array rebinds a copy of it; no graph is disturbed."""
         value = self._node.value
         if isinstance(value, np.ndarray):
+            value.flags.writeable = False  # the array itself, or the view could be made writeable
             value = value.view()
-            value.flags.writeable = False
         return value
 
     @data.setter

@@ -117,6 +117,9 @@ class _Drawing:
                 "fontname": _FONT,
                 "nodesep": "0.3",
                 "ranksep": "0.4",
+                # Bounds on the layout's search: many long edges would take it minutes.
+                "nslimit": "2",
+                "nslimit1": "2",
             },
             node_attr={
                 "shape": "box",

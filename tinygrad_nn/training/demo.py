@@ -64,6 +64,7 @@ def run_demo(folder: str | Path, epochs: int = 2000, seed: int = 0) -> Demo:
     check = gradcheck_parameters(loss_of_model, model.parameters(), names)
     loss = loss_of_model()
     loss.name = "loss"
+    model.zero_grad()  # of the last training step
     loss.backward()
     final = accuracy(y, model(inputs))
     files = [*_draw(loss, folder), _plot(model, X, y, history, folder)]
