@@ -274,7 +274,7 @@ def test_training_with_the_collector_off_leaves_nothing_behind(rng):
         loss.backward()
         with tnn.no_grad():
             w.data = w - 0.1 * w.grad
-        cubes = lambda v: (v**3).sum()  # noqa: E731
+        cubes = lambda v: (v**3).sum()
         tnn.hvp(cubes, x[0], x[1])
         tnn.jvp(np.tanh, x, x)
         tnn.hessian(cubes)(x[0])

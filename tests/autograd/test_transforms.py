@@ -99,7 +99,7 @@ def test_second_order_transforms_agree_with_differences_and_one_another(x, t):
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, np.longdouble])
 def test_shapes_and_dtypes_of_what_transforms_return(dtype):
     x, t = np.ones((2, 3), dtype), np.ones((2, 3))
-    f = lambda x: np.sum(x * x, axis=1)  # noqa: E731
+    f = lambda x: np.sum(x * x, axis=1)
     outcomes = {
         (2, 3): [tnn.grad(lambda x: f(x).sum())(x), tnn.vjp(f, x)[1](np.ones(2))[0],
                  tnn.hvp(lambda x: f(x).sum(), x, t)],
@@ -132,7 +132,7 @@ def test_argnums_choose_the_arguments(argnums, expected):
 
 def test_blocks_of_jacobians_and_hessians_follow_argnums(rng):
     a, b = rng.normal(size=2), rng.normal(size=3)
-    f = lambda a, b: np.sum(a * a) * np.sum(b) + np.sum(b**3)  # noqa: E731
+    f = lambda a, b: np.sum(a * a) * np.sum(b) + np.sum(b**3)
     (aa, ab), (ba, bb) = tnn.hessian(f, (0, 1))(a, b)
     np.testing.assert_allclose(aa, 2 * b.sum() * np.eye(2))
     np.testing.assert_allclose(ab, np.outer(2 * a, np.ones(3)))
@@ -160,7 +160,7 @@ def test_other_arguments_pass_through_untouched():
 
 
 def test_what_does_not_depend_on_an_argument_gives_zeros_never_none(x, t):
-    constant = lambda x: np.array([1.0, 2.0])  # noqa: E731
+    constant = lambda x: np.array([1.0, 2.0])
     np.testing.assert_array_equal(tnn.grad(lambda x: 3.0)(x), np.zeros(3))
     np.testing.assert_array_equal(tnn.grad(lambda x, y: x.sum(), 1)(x, t), np.zeros(3))
     np.testing.assert_array_equal(tnn.grad(lambda x: np.sum(np.argmax(x)))(x), np.zeros(3))
