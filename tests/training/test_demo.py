@@ -80,3 +80,15 @@ def test_a_picture_of_one_epoch_is_valid_too():
     svg = training_picture(X, np.array([0, 1]), lambda points: points, [0.0], [1.0])
     ElementTree.fromstring(svg)
     assert "nan" not in svg
+    diverged = training_picture(
+        X,
+        np.array([0, 1]),
+        lambda points: points,
+        [1.19, 2.0, np.inf, np.nan],
+        [1.0, 0.5, 0.5, 0.5],
+    )
+    ElementTree.fromstring(diverged)
+    assert "nan" not in diverged
+    assert "inf" not in diverged
+    for tick in (">0.5<", ">1<", ">1.5<", ">2<"):
+        assert tick in diverged

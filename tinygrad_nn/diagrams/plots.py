@@ -3,6 +3,7 @@
 Written by hand, since two panels of rectangles, circles and lines need no plotting library.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 
@@ -85,7 +86,7 @@ def _runs(line: Array) -> list[tuple[int, int]]:
 
 
 def _curves(losses: Sequence[float], accuracies: Sequence[float]) -> list[str]:
-    top = max(losses) or 1.0
+    top = _round_top(max((v for v in losses if math.isfinite(v)), default=1.0))
     blue, orange = _POINTS[0], _POINTS[1]
     fractions = (0.0, 0.25, 0.5, 0.75, 1.0)
     return [
@@ -104,6 +105,14 @@ def _curves(losses: Sequence[float], accuracies: Sequence[float]) -> list[str]:
     ]
 
 
+def _round_top(value: float) -> float:
+    """The least number at or above a value whose quarters are short to write."""
+    if value <= 0:
+        return 1.0
+    unit = 10.0 ** math.floor(math.log10(value))
+    return next(m * unit for m in (1, 1.2, 1.6, 2, 2.4, 3.2, 4, 6, 8, 10) if value <= m * unit)
+
+
 def _line(heights: Sequence[float], colour: str) -> str:
     """A curve over the panel's width; heights in [0, 1]. At most two points a pixel."""
     step = max(1, len(heights) // (2 * _SIDE))
@@ -111,6 +120,7 @@ def _line(heights: Sequence[float], colour: str) -> str:
     points = " ".join(
         f"{i / last * _SIDE:.1f},{(1 - heights[i]) * _SIDE:.1f}"
         for i in range(0, len(heights), step)
+        if math.isfinite(heights[i])  # a run that diverged is drawn as far as it went
     )
     return f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="1.5"/>'
 
