@@ -5,10 +5,12 @@ numerically safe branches, each branch is the whole function continued, so their
 and derivatives of every order are right on both sides of it.
 """
 
+import math
+
 import numpy as np
 
 from ._typing import Array, Axis
-from .errors import ShapeError
+from .errors import ArgumentError, ShapeError
 from .primitives import LOG_SOFTMAX, as_real, stop_gradient
 from .primitives import relu as _relu
 
@@ -53,7 +55,11 @@ def leaky_relu(x: Array, slope: float = 0.01) -> Array:
     Reference: [Maas2013].
     """
     x = as_real("leaky_relu", x)
-    return np.where(x > 0, x, float(slope) * x)
+    # As a Python number: a NumPy float64 would turn float32 into float64.
+    factor = float(slope) if isinstance(slope, (int, float, np.number)) else math.nan
+    if not math.isfinite(factor):
+        raise ArgumentError(f"leaky_relu: expected a finite slope; got {slope!r}; 0.01 is usual")
+    return np.where(x > 0, x, factor * x)
 
 
 def sigmoid(x: Array) -> Array:
@@ -164,6 +170,8 @@ def _logits(where: str, x: Array, axis: Axis) -> Array:
     """Logits as an array that has the axes of its classes, and classes along them."""
     x = as_real(where, x)
     axes = range(x.ndim) if axis is None else axis if isinstance(axis, tuple) else (axis,)
+    if not all(isinstance(a, (int, np.integer)) for a in axes):
+        raise ArgumentError(f"{where}: expected an integer axis; got {axis!r}; -1 is the last")
     if not all(-x.ndim <= a < x.ndim and x.shape[a] for a in axes):
         raise ShapeError(
             f"{where}: expected classes along axis {axis}; got shape {x.shape}; "

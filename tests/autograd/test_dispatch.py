@@ -278,3 +278,26 @@ def test_nnfs_init_before_or_after_our_import_changes_no_answer():
     }  # fmt: skip
     assert len(answers) == 1
     assert answers.pop().count("float64") == 2
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda t: t.astype("foo"),
+        lambda t: Tensor([1.0], dtype="zz"),
+        lambda t: t * 10**400,
+        lambda t: np.add(t, [[1], [1, 2]]),
+        lambda t: tnn.activations.softmax(t, axis="a"),
+        lambda t: tnn.activations.softmax(t, axis=0.0),
+        lambda t: tnn.activations.leaky_relu(t, "a"),
+        lambda t: tnn.activations.leaky_relu(t, np.nan),
+        lambda t: tnn.nn.Dense(2, 2, dtype="zz"),
+        lambda t: t.sum(axis=7),
+        lambda t: t.sum(dim=0),
+    ],
+)
+def test_what_makes_no_sense_is_refused_by_an_error_of_the_package(call):
+    with pytest.raises(TinygradNNError) as caught:
+        call(Tensor(X, requires_grad=True))
+    assert isinstance(caught.value, (ValueError, TypeError))
+    assert "\n" not in str(caught.value)

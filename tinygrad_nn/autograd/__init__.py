@@ -1,5 +1,6 @@
 """The recording: nodes, the Tensor that makes them, the walker, and the transforms."""
 
+from .dispatch import as_dtype
 from .graph import Graph, Node
 from .recording import enable_grad, is_recording, no_grad, scope
 from .tensor import Tensor, rebind, substituted
@@ -9,6 +10,7 @@ __all__ = [
     "Graph",
     "Node",
     "Tensor",
+    "as_dtype",
     "enable_grad",
     "grad",
     "hessian",

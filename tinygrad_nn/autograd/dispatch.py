@@ -6,6 +6,7 @@ which every recorded operation passes. The other half, in tensor.py, faces the u
 
 import linecache
 from collections.abc import Callable, Sequence
+from textwrap import shorten
 from typing import Any, Self
 
 import numpy as np
@@ -17,14 +18,15 @@ from ..errors import (
     OutOfBoundsError,
     ShapeError,
     TinygradNNError,
+    ValueRangeError,
 )
 from ..primitives import Constant, Primitive, Trait, find, name_of
 from .graph import Node
 from .recording import source_line, state, user_site
 
-__all__ = ["Recorded"]
+__all__ = ["Recorded", "as_dtype"]
 
-_NUMPY_ERRORS = (ValueError, TypeError, IndexError)
+_NUMPY_ERRORS = (ValueError, TypeError, IndexError, OverflowError)
 # What ufunc.reduce is called in the table. Its axis counts from 0, where the function's is None.
 _REDUCTIONS: dict[np.ufunc, Callable[..., Any]] = {
     np.add: np.sum,
@@ -201,8 +203,14 @@ def _as_constant(value: Any) -> Any:
         return value
     if isinstance(value, np.ma.MaskedArray):
         raise DtypeError("a masked array: expected plain values; got a mask; fill it first")
-    lazy = hasattr(value, "__array_function__") and not isinstance(value, np.ndarray)
-    return value if lazy else np.asarray(value)
+    if hasattr(value, "__array_function__") and not isinstance(value, np.ndarray):
+        return value  # another library's array goes through the same rows
+    try:
+        return np.asarray(value)
+    except ValueError as error:
+        raise ShapeError(
+            "an operand: expected a rectangular array; got rows of different lengths; pad them"
+        ) from error
 
 
 def _check_real(primitive: Primitive, value: Any) -> None:
@@ -212,6 +220,20 @@ def _check_real(primitive: Primitive, value: Any) -> None:
             f"{primitive.name}: expected a real result to differentiate; got dtype "
             f"{value.dtype}; split complex numbers into real and imaginary parts"
         )
+
+
+def as_dtype(dtype: Any) -> np.dtype[Any]:
+    """A dtype from whatever names one.
+
+    Raises:
+        DtypeError: nothing that NumPy knows.
+    """
+    try:
+        return np.dtype(dtype)
+    except TypeError as error:
+        raise DtypeError(
+            f"dtype: expected a NumPy dtype; got {dtype!r}; give np.float32, say"
+        ) from error
 
 
 def _own(value: Any) -> Any:
@@ -260,6 +282,8 @@ def _retold(
         shapes += " of " + " and ".join(str(getattr(v, "dtype", type(v).__name__)) for v in values)
     elif isinstance(error, IndexError) and not isinstance(error, ValueError):
         kind = OutOfBoundsError
+    elif isinstance(error, OverflowError):
+        kind = ValueRangeError
     elif "read-only" in str(error):
         return AssignmentError(
             f"{name}: expected to make a new array; got a Tensor's read-only data to write into; "
@@ -274,6 +298,6 @@ def _retold(
     line = ""
     if code is not None:
         source = source_line(code, instruction)
-        text = linecache.getline(source.file, source.line).strip()
+        text = shorten(linecache.getline(source.file, source.line), 80, placeholder=" …")
         line = f"; at {source}" + (f": {text}" if text else "")
     return kind(f"{where}: {expected}; got {shapes}{line}")

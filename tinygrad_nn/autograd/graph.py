@@ -136,9 +136,10 @@ class Graph:
 
     __slots__ = ("nodes", "outputs")
 
-    def __init__(self, outputs: Sequence[Node]) -> None:
-        self.outputs = tuple(outputs)
-        self.nodes = tuple(reversed(reachable(outputs)))
+    def __init__(self, outputs: Sequence[Any]) -> None:
+        # A Tensor stands for its node.
+        self.outputs: tuple[Node, ...] = tuple(getattr(o, "_node", o) for o in outputs)
+        self.nodes = tuple(reversed(reachable(self.outputs)))
 
     def __len__(self) -> int:
         return len(self.nodes)

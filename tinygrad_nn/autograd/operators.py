@@ -10,7 +10,7 @@ import numpy as np
 
 from ..errors import AssignmentError
 from ..primitives import ASTYPE, TABLE, dot
-from .dispatch import Recorded
+from .dispatch import Recorded, as_dtype
 from .recording import state
 
 __all__ = ["ArrayLike"]
@@ -145,7 +145,7 @@ class ArrayLike(Recorded):
 
     def astype(self, dtype: Any) -> Any:
         """The elements in another dtype. A gradient comes back in the dtype of the input."""
-        return self._record(ASTYPE, (self,), {"dtype": np.dtype(dtype)})
+        return self._record(ASTYPE, (self,), {"dtype": as_dtype(dtype)})
 
     def dot(self, other: Any) -> Any:
         """The dot product, as `numpy.dot`."""

@@ -20,7 +20,7 @@ from ..errors import (
 )
 from ..primitives import GETITEM
 from .backward import gradients, plan
-from .dispatch import Recorded
+from .dispatch import Recorded, as_dtype
 from .graph import Leaf, Node
 from .operators import ArrayLike
 
@@ -348,6 +348,7 @@ def _array(value: Array) -> Array:
 
 def _as_value(data: Any, dtype: Any = None) -> Array:
     """A private array of the data, or another library's array as it is."""
+    dtype = None if dtype is None else as_dtype(dtype)
     if isinstance(data, Recorded):
         data = data._node.value
     elif hasattr(data, "__array_function__") and not isinstance(data, np.ndarray):

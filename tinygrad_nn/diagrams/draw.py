@@ -182,7 +182,7 @@ class _Drawing:
         drawing.node(self.names[node], label=self._label(node, kind), **_STYLES[kind], **extra)
 
     def _label(self, node: Node, kind: str) -> str:
-        title = node.name or (node.primitive.name if node.primitive else kind)
+        title = str(node.name or "") or (node.primitive.name if node.primitive else kind)
         rows = [f"<B>{escaped(title)}</B>"]
         if node.primitive is not None:
             call = static_text(node.static)

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from .._typing import Array, Seed, Shape
-from ..autograd import Tensor, scope
-from ..errors import ArgumentError, DtypeError, ShapeError
+from ..autograd import Tensor, as_dtype, scope
+from ..errors import ArgumentError, ShapeError
 from ..initializers import INITIALIZERS
 from ..primitives import as_real
 from .module import Module
@@ -67,12 +67,7 @@ class Dense(Module):
                 f"Dense: expected an initializer; got {initializer!r}; "
                 f"name one of {', '.join(INITIALIZERS)}, or give a function"
             )
-        try:
-            dtype = np.dtype(dtype)
-        except TypeError as error:
-            raise DtypeError(
-                f"Dense: expected a floating-point dtype; got {dtype!r}; give np.float32, say"
-            ) from error
+        dtype = as_dtype(dtype)
         self.name = name
         self.in_features = int(in_features)
         self.out_features = int(out_features)
