@@ -288,3 +288,8 @@ def test_the_square_of_a_vanishing_distance_is_still_curved():
     a, v = np.random.default_rng(5).normal(size=(2, 1, 3))
     product = tnn.hvp(lambda left: CONTRASTIVE([1.0], left, a), a.copy(), v)
     np.testing.assert_allclose(product, 2 * v, rtol=1e-12)
+
+
+def test_labels_in_rows_of_different_lengths_are_refused():
+    with pytest.raises(tnn.errors.ShapeError, match="rows of different lengths"):
+        SPARSE([[1], [1, 0]], np.full((2, 2), 0.5))

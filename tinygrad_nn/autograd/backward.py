@@ -12,7 +12,7 @@ import numpy as np
 
 from .._typing import Array, Shape
 from ..errors import GradientError
-from ..primitives import ASTYPE, Trait
+from ..primitives import ASTYPE, Trait, without_scalar
 from .graph import Node, reachable
 
 __all__ = ["gradients", "plan", "unbroadcast", "walk"]
@@ -98,8 +98,7 @@ def walk(
         g = cotangents.pop(node, None)
         if g is None:
             continue
-        if isinstance(g, np.generic):  # 0-d arrays add up to NumPy scalars
-            g = np.asarray(g)
+        g = without_scalar(g)
         yield node, g
         primitive = node.primitive
         if primitive is None or node in targets:

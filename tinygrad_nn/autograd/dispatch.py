@@ -20,7 +20,7 @@ from ..errors import (
     TinygradNNError,
     ValueRangeError,
 )
-from ..primitives import Constant, Primitive, Trait, find, name_of
+from ..primitives import Constant, Primitive, Trait, find, name_of, without_scalar
 from .graph import Node
 from .recording import source_line, state, user_site
 
@@ -77,11 +77,13 @@ class Recorded:
             value = primitive.evaluate(values, static)
         except _NUMPY_ERRORS as error:
             raise _retold(error, primitive.name, values, primitive.traits) from error
-        if type(value) is not np.ndarray and isinstance(value, np.generic):
-            value = np.asarray(value)
+        if type(value) is not np.ndarray:
+            value = without_scalar(value)
         result = cls.__new__(cls)
-        if tracked and state.enabled and value.dtype.kind not in "iub":
-            _check_real(primitive, value)
+        kind = value.dtype.kind
+        if tracked and state.enabled and kind not in "iub":
+            if kind != "f":  # never drop a gradient silently
+                raise _not_real(primitive, value)
             if arrays:
                 inputs = [_own(i) for i in inputs]
             code, instruction = user_site()
@@ -190,9 +192,8 @@ class Recorded:
         if isinstance(value, (list, tuple)):
             items = [cls._wrapped(item, fresh) for item in value]
             return type(value)(*items) if hasattr(value, "_fields") else type(value)(items)
-        if isinstance(value, np.generic):
-            value = np.asarray(value)
-        elif isinstance(value, np.ndarray) and not fresh:
+        value = without_scalar(value)
+        if isinstance(value, np.ndarray) and not fresh:
             value = value.copy()
         return cls._of(Node(value)) if hasattr(value, "__array_function__") else value
 
@@ -213,13 +214,11 @@ def _as_constant(value: Any) -> Any:
         ) from error
 
 
-def _check_real(primitive: Primitive, value: Any) -> None:
-    """Refuse a result that cannot carry a gradient, rather than drop the gradient silently."""
-    if value.dtype.kind != "f":
-        raise DtypeError(
-            f"{primitive.name}: expected a real result to differentiate; got dtype "
-            f"{value.dtype}; split complex numbers into real and imaginary parts"
-        )
+def _not_real(primitive: Primitive, value: Any) -> DtypeError:
+    return DtypeError(
+        f"{primitive.name}: expected a real result to differentiate; got dtype {value.dtype}; "
+        f"split complex numbers into real and imaginary parts"
+    )
 
 
 def as_dtype(dtype: Any) -> np.dtype[Any]:

@@ -69,7 +69,7 @@ def _in_place(name: str) -> Callable[[Any, Any], Any]:
         result = self._record(row, (self, other), {})
         if node.primitive is not None or result._node.tracked:
             return result  # not a leaf: the name is rebound, as Python does for immutable values
-        self._assign(result._node.value)
+        self.data = result._node.value
         return self
 
     return operator
@@ -90,10 +90,6 @@ class ArrayLike(Recorded):
     """What a Tensor can do as an ndarray: operators, and methods named as NumPy's functions."""
 
     __slots__ = ()
-
-    def _assign(self, value: Any) -> None:
-        """Take on a value computed in place. Tensor says how."""
-        raise NotImplementedError
 
     __hash__ = object.__hash__  # by identity: == compares elements
 

@@ -18,7 +18,7 @@ from ..errors import (
     GradientError,
     ShapeError,
 )
-from ..primitives import GETITEM
+from ..primitives import GETITEM, without_scalar
 from .backward import gradients, plan
 from .dispatch import Recorded, as_dtype
 from .graph import Leaf, Node
@@ -90,9 +90,6 @@ class Tensor(ArrayLike):
                 f"{node.described}.data: expected shape {node.value.shape}; got {value.shape}"
             )
         rebind(self, value)
-
-    def _assign(self, value: Array) -> None:
-        self.data = value
 
     @property
     def grad(self) -> "Tensor | None":
@@ -241,7 +238,7 @@ class Tensor(ArrayLike):
         arrived = gradients(plan([node]), [(node, seed)], keep=lambda n: n.leaf is not None)
         for n, g in arrived.items():
             if n.leaf is not None:
-                n.leaf.grad = g if n.leaf.grad is None else _array(n.leaf.grad + g)
+                n.leaf.grad = g if n.leaf.grad is None else without_scalar(n.leaf.grad + g)
 
     # --- as a number, a sequence, an ndarray --------------------------------------------------
 
@@ -319,7 +316,7 @@ def rebind(tensor: Tensor, value: Array) -> None:
     leaf that collects gradients.
     """
     old = tensor._node
-    node = Node(_array(value))
+    node = Node(without_scalar(value))
     node.name, node.leaf, node.tracked = old.name, old.leaf, old.tracked
     tensor._node = node
 
@@ -339,11 +336,6 @@ def substituted(tensors: Sequence[Tensor], others: Sequence[Tensor]) -> Iterator
     finally:
         for tensor, node in zip(tensors, before, strict=True):
             tensor._node = node
-
-
-def _array(value: Array) -> Array:
-    """A 0-d array in place of the scalar that 0-d arrays add up to."""
-    return np.asarray(value) if isinstance(value, np.generic) else value
 
 
 def _as_value(data: Any, dtype: Any = None) -> Array:

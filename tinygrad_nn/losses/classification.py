@@ -5,7 +5,7 @@ import numpy as np
 from .._typing import Array
 from ..activations import log_softmax
 from ..errors import DtypeError, ShapeError, ValueRangeError
-from ..primitives import as_array, as_real, stop_gradient
+from ..primitives import as_numbers, as_real, stop_gradient
 from .checks import (
     alike,
     check_filled,
@@ -206,7 +206,7 @@ def _floored_log(p: Array, floor: float) -> Array:
 
 def _labels(where: str, y_true: Array, y_pred: Array) -> Array:
     """The labels of predictions, as an array of integers in range."""
-    labels = as_array(y_true)
+    labels = as_numbers(where, y_true)
     if y_pred.ndim == 0 or labels.shape != y_pred.shape[:-1]:
         raise ShapeError(
             f"{where}: expected labels (n,) for predictions (n, classes), the truth first; got "

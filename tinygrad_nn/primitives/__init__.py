@@ -19,10 +19,12 @@ from .table import (
     Rewrite,
     Trait,
     as_array,
+    as_numbers,
     as_real,
     define,
     find,
     name_of,
+    without_scalar,
 )
 
 __all__ = [
@@ -42,6 +44,7 @@ __all__ = [
     "Rewrite",
     "Trait",
     "as_array",
+    "as_numbers",
     "as_real",
     "define",
     "dot",
@@ -54,4 +57,5 @@ __all__ = [
     "relu",
     "shaping",
     "stop_gradient",
+    "without_scalar",
 ]

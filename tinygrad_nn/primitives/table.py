@@ -31,6 +31,7 @@ __all__ = [
     "Rewrite",
     "Trait",
     "as_array",
+    "as_numbers",
     "as_real",
     "call",
     "constant",
@@ -39,6 +40,7 @@ __all__ = [
     "find",
     "name_of",
     "rewrite",
+    "without_scalar",
 ]
 
 
@@ -311,8 +313,13 @@ def as_array(value: Array) -> Array:
     return value if hasattr(value, "__array_function__") else np.asarray(value)
 
 
-def as_real(where: str, data: Any) -> Array:
-    """Data as an array of floating-point numbers: integers would wrap around, or be truncated.
+def without_scalar(value: Array) -> Array:
+    """A 0-d array in place of the NumPy scalar that a reduction or 0-d arithmetic returns."""
+    return np.asarray(value) if isinstance(value, np.generic) else value
+
+
+def as_numbers(where: str, data: Any) -> Array:
+    """Data as an array of real numbers or booleans, whatever their dtype.
 
     Raises:
         ShapeError: rows of different lengths.
@@ -328,6 +335,12 @@ def as_real(where: str, data: Any) -> Array:
         raise DtypeError(
             f"{where}: expected real numbers; got dtype {array.dtype}; convert them first"
         )
+    return array
+
+
+def as_real(where: str, data: Any) -> Array:
+    """The same as floating-point numbers: integers would wrap around, or be truncated."""
+    array = as_numbers(where, data)
     return array if array.dtype.kind == "f" else array.astype(np.float64)
 
 

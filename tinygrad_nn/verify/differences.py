@@ -52,8 +52,9 @@ class Line:
         self.alive = np.any([move > 0 for move in moves], axis=0)
         # An output that does not move in the widest step may still have a slope below its rounding:
         # what lies below this floor cannot be told from zero.
-        size = float(np.sum(np.abs(self.weights * self.middle)))
-        self.floor = self.epsilon * size / (0.1 * self.widths[-1])
+        sizes = np.abs(self.weights * self.middle)
+        self.floor = self.epsilon * float(np.sum(sizes)) / (0.1 * self.widths[-1])
+        self.size = float(np.sum(sizes, where=self.alive if np.any(self.alive) else True))
         slopes = [float(np.sum(m)) / (2 * t) for m, t in zip(moves, wide, strict=True)]
         self.steepness = max((s for s in slopes if np.isfinite(s)), default=0.0)
 
@@ -108,10 +109,8 @@ class Line:
         d0, d1, d2 = differences
         first, second = (4 * d1 - d0) / 3, (4 * d2 - d1) / 3  # O(h⁴)
         value = (16 * second - first) / 15  # O(h⁶)
-        counted = self.alive if np.any(self.alive) else np.ones_like(self.alive)
-        size = float(np.sum(np.abs(self.weights * self.middle), where=counted))
         epsilon = self.epsilon if any(differences) else max(self.epsilon, least_epsilon)
-        error = abs(second - first) + 2 * epsilon * size / (h / 4)
+        error = abs(second - first) + 2 * epsilon * self.size / (h / 4)
         return Slope(value, error) if np.isfinite(value + error) else Slope(np.nan, np.inf)
 
 

@@ -39,6 +39,11 @@ class Verdict(Enum):
         """Whether the gradient is confirmed."""
         return self in (Verdict.PASS, Verdict.KINK)
 
+    @property
+    def badness(self) -> int:
+        """Its place in the order above: the worse, the higher."""
+        return list(Verdict).index(self)
+
 
 class Finding(NamedTuple):
     """What was found for one input: the worst of its elements, or of the directions tried."""
@@ -65,8 +70,8 @@ class GradcheckReport:
     @property
     def verdict(self) -> Verdict:
         """The worst verdict."""
-        order = list(Verdict)
-        return max((f.verdict for f in self.findings), key=order.index, default=Verdict.PASS)
+        verdicts = (f.verdict for f in self.findings)
+        return max(verdicts, key=lambda v: v.badness, default=Verdict.PASS)
 
     @property
     def largest_error(self) -> float:
@@ -223,7 +228,6 @@ def _check_input(
 ) -> Finding:
     scale = float(np.max(np.abs(gradient), initial=0.0))
     worst = Finding(name, value.shape, Verdict.PASS, 0.0, "", 0.0, 0.0, 0.0)
-    order = list(Verdict)
     for at, direction, width, exact in _directions(value, random):
         analytic = float(np.sum(gradient * direction))
         line = Line(partial(moved, direction), cotangent, width)
@@ -231,7 +235,7 @@ def _check_input(
         slack = (1e-14 if exact else 1e-9) * scale
         verdict, numeric, error_bar = compare(line, analytic, scale, slack)
         error = abs(analytic - numeric) / (max(scale, abs(numeric)) or 1.0)
-        if (order.index(verdict), error) >= (order.index(worst.verdict), worst.error):
+        if (verdict.badness, error) >= (worst.verdict.badness, worst.error):
             worst = Finding(name, value.shape, verdict, error, at, analytic, numeric, error_bar)
     return worst
 

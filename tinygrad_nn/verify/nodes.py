@@ -20,7 +20,6 @@ from .gradcheck import Verdict, compare, typical_size
 __all__ = ["NodeCheck", "check_nodes"]
 
 _DIRECTIONS = 3
-_ORDER = list(Verdict)
 
 
 class NodeCheck(NamedTuple):
@@ -78,7 +77,7 @@ def _check_node(
         line = Line(along, cotangent, typical_size(value))
         analytic = float(np.sum(gradient * direction))
         verdict, numeric, _ = compare(line, analytic, scale, 1e-9 * scale)
-        if _ORDER.index(verdict) >= _ORDER.index(worst.verdict):
+        if verdict.badness >= worst.verdict.badness:
             worst = NodeCheck(verdict, analytic, numeric)
     return worst
 
