@@ -192,3 +192,9 @@ def test_crossed_bounds_of_clip_give_all_to_the_upper(a):
 
 def test_the_second_derivative_of_a_norm_at_the_zero_vector_is_zero():
     np.testing.assert_array_equal(tnn.hessian(np.linalg.norm)(np.zeros(2)), np.zeros((2, 2)))
+
+
+def test_exponents_of_unsigned_integers_do_not_wrap_around():
+    b = np.array([0, 1, 3], dtype=np.uint8)
+    got = tnn.grad(lambda x: np.sum(np.power(x, b)))(np.full(3, 100.0))
+    np.testing.assert_allclose(got, [0, 1, 3e4])

@@ -37,7 +37,8 @@ def _power_base(g: Array, y: Array, a: Array, b: Array) -> Array:
     if isinstance(b, (int, float)) and b:
         return g * (b * a ** (b - 1))
     # a⁰ is the constant 1, at a = 0 as well, where 0·0⁻¹ has no value.
-    return g * (b * np.where((a == 0) & (b == 0), 1, a) ** (b - 1))
+    # Less 1.0 and not 1, or an unsigned 0 would become the largest integer.
+    return g * (b * np.where((a == 0) & (b == 0), 1, a) ** (b - 1.0))
 
 
 def _power_exponent(g: Array, y: Array, a: Array, b: Array) -> Array:
