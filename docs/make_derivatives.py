@@ -6,7 +6,7 @@ python docs/make_derivatives.py
 import inspect
 from pathlib import Path
 
-from tinygrad_nn.primitives import TABLE, Primitive, Trait
+from tinygrad_nn.primitives import REWRITES, TABLE, Primitive, Trait
 
 PAGE = Path(__file__).with_name("derivatives.md")
 
@@ -22,11 +22,27 @@ This page is generated from the table by `python docs/make_derivatives.py`.
 
 KINDS = {
     "elementwise": "Elementwise",
+    "trigonometry": "Trigonometry",
+    "choices": "Choices and steps",
     "reductions": "Reductions",
+    "products": "Products",
     "linalg": "Linear algebra",
+    "decompositions": "Decompositions",
     "shaping": "Shapes",
+    "rearranging": "Padding",
     "indexing": "Indexing",
+    "windows": "Windows and convolutions",
 }
+
+COMPOSED = """\
+## Composed functions
+
+These are computed by rows of the table where a gradient is needed, and differentiated through
+them, to any order. Elsewhere NumPy's own function runs.
+
+| function | y |
+| --- | --- |
+"""
 
 
 def page() -> str:
@@ -37,6 +53,8 @@ def page() -> str:
         lines = ["| function | y | cotangents | |", "| --- | --- | --- | --- |"]
         lines += [line(row) for row in rows]
         sections.append(f"## {title}\n\n" + "\n".join(lines) + "\n")
+    composed = [f"| `{r.qualified_name}` | {escaped(r.formula)} |" for r in REWRITES.values()]
+    sections.append(COMPOSED + "\n".join(sorted(composed)) + "\n")
     return "\n".join(sections)
 
 
@@ -60,10 +78,12 @@ def arguments(row: Primitive) -> list[str]:
     """What the formulas call the arguments: the names in the rules' own signatures."""
     if row.variadic:
         return ["aᵢ"]
-    rules = [cell.rule for cell in row.derivatives if cell]
-    if not rules:
-        return ["a"]
-    return list(inspect.signature(rules[0]).parameters)[2 : 2 + row.arrays]
+    for cell in row.derivatives:
+        if cell:
+            named = [p.name for p in inspect.signature(cell.rule).parameters.values()]
+            if len(named) >= 2 + row.arrays:
+                return named[2 : 2 + row.arrays]
+    return list("abc"[: row.arrays])
 
 
 def escaped(text: str) -> str:

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tinygrad_nn.primitives import TABLE, Trait
+from tinygrad_nn.primitives import REWRITES, TABLE, Primitive, Rewrite, Trait
 
 MARGIN = 0.01  # how far a sample stays from a kink, from the edge of a domain, and from a tie
 
@@ -17,7 +17,8 @@ class Case(NamedTuple):
 
     def __str__(self):
         static = "".join(f",{key}={value}" for key, value in self.call.static.items())
-        return f"{self.row.name}{self.call.shapes}{static}".replace(" ", "")[:60]
+        name = self.row.qualified_name.removeprefix("numpy.").removeprefix("tinygrad_nn.")
+        return f"{name}{self.call.shapes}{static}".replace(" ", "")[:60]
 
     @property
     def differentiable(self):
@@ -27,6 +28,7 @@ class Case(NamedTuple):
 
 
 CASES = [Case(row, call) for row in TABLE.values() for call in row.calls]
+COMPOSED_CASES = [Case(entry, call) for entry in REWRITES.values() for call in entry.calls]
 SMOOTH_CASES = [case for case in CASES if case.differentiable]
 
 
@@ -42,12 +44,17 @@ def sample(case, rng, dtype=np.float64, shapes=None):
             break
     else:
         raise AssertionError(f"{case}: no sample lies away from its kinks")
-    assert np.all(np.isfinite(case.row.evaluate(arrays, case.call.static))), f"{case}: not finite"
+    y = joined(run(case.row, arrays, case.call.static))
+    assert np.all(np.isfinite(y)), f"{case}: not finite"
     return arrays
 
 
 def _draw(case, rng, dtype, shapes):
-    domains = case.row.domains * len(shapes) if case.row.variadic else case.row.domains
+    if case.row.sampler is not None and shapes == case.call.shapes:
+        return [np.asarray(a, dtype) for a in case.row.sampler(rng, case.call)]
+    domains = case.row.domains
+    if case.row.variadic or isinstance(case.row, Rewrite):  # which may take any number
+        domains = (domains * len(shapes))[: len(shapes)]
     assert len(domains) == len(shapes), f"{case}: {len(shapes)} shapes for {len(domains)} domains"
     return [
         draw_in(domain, rng, shape, dtype) for domain, shape in zip(domains, shapes, strict=True)
@@ -58,6 +65,8 @@ def draw_in(domain, rng, shape, dtype=np.float64):
     """An array inside a domain, a little away from its edges."""
     if domain.boolean:
         return np.asarray(rng.random(shape) < 0.5)
+    if domain.integer:
+        return np.asarray(rng.integers(-3, 4, shape))
     if np.isfinite(domain.low) and np.isfinite(domain.high):
         edge = MARGIN * (domain.high - domain.low)
         values = rng.uniform(domain.low + edge, domain.high - edge, shape)
@@ -67,13 +76,16 @@ def draw_in(domain, rng, shape, dtype=np.float64):
         values = domain.high - 0.1 - rng.gamma(2.0, 1.0, shape)
     else:
         values = rng.normal(0.0, 1.5, shape)
+        values = values if domain.zero else np.copysign(np.abs(values) + 0.1, values)
     return np.asarray(values, dtype)
 
 
 def _is_regular(row, arrays):
+    if row.sampler is not None:
+        return True
     if row.kinks is not None and np.any(np.abs(row.kinks(*arrays)) < MARGIN):
         return False
-    if row.traits & (Trait.ELEMENTWISE | Trait.ANALYTIC):
+    if isinstance(row, Primitive) and row.traits & (Trait.ELEMENTWISE | Trait.ANALYTIC):
         return True
     # Rows that compare the elements of one array (max, min) have their kinks at its ties.
     flat = np.concatenate([np.ravel(a) for a in arrays if a.dtype.kind == "f"] or [[]])
@@ -82,9 +94,16 @@ def _is_regular(row, arrays):
 
 def run(row, arrays, static):
     """Call a row as a user would: by NumPy's own function where it has one."""
-    if not row.qualified_name.startswith("numpy."):
+    if isinstance(row, Rewrite) or not row.qualified_name.startswith("numpy."):
         return row(*arrays, **static)
     return row.function(*([list(arrays)] if row.variadic else arrays), **static)
+
+
+def joined(outputs):
+    """All that a function returned, as one row: some return several arrays."""
+    if not isinstance(outputs, (tuple, list)):
+        return outputs
+    return np.concatenate([np.ravel(y) for y in outputs])
 
 
 def function_of(case, arrays):

@@ -162,7 +162,7 @@ class _Guard:
         follows = bool(primitive.traits & (Trait.SELECTS | Trait.LINEAR))
         flow = selected.astype(node.value.dtype)
         all_parts = None
-        if primitive.variadic:
+        if primitive.variadic and follows:
             all_parts = primitive.pull(0, flow, node.value, node.operands, static)
         for k, parent in enumerate(node.inputs):
             if type(parent) is not Node or not parent.tracked:

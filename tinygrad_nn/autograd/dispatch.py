@@ -20,19 +20,13 @@ from ..errors import (
     TinygradNNError,
     ValueRangeError,
 )
-from ..primitives import Constant, Primitive, Trait, find, name_of, without_scalar
+from ..primitives import Primitive, Rewrite, Trait, find, name_of, without_scalar
 from .graph import Node
 from .recording import source_line, state, user_site
 
 __all__ = ["Recorded", "as_dtype"]
 
 _NUMPY_ERRORS = (ValueError, TypeError, IndexError, OverflowError)
-# What ufunc.reduce is called in the table. Its axis counts from 0, where the function's is None.
-_REDUCTIONS: dict[np.ufunc, Callable[..., Any]] = {
-    np.add: np.sum,
-    np.maximum: np.max,
-    np.minimum: np.min,
-}
 
 
 class Recorded:
@@ -118,19 +112,13 @@ class Recorded:
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
         if method == "__call__":
             return self._apply(ufunc, inputs, kwargs)
-        if method == "reduce" and ufunc in _REDUCTIONS:
-            return self._apply(_REDUCTIONS[ufunc], inputs, {"axis": 0} | kwargs)
-        if method == "at" and isinstance(inputs[0], Recorded):
+        if method == "at" and (isinstance(inputs[0], Recorded) or _needs_gradient(inputs)):
             raise AssignmentError(
-                f"numpy.{ufunc.__name__}.at: expected an array to write into; got a Tensor, whose "
-                f"value a graph may need; use .numpy().copy()"
+                f"numpy.{ufunc.__name__}.at: expected plain arrays, since it writes in place; got "
+                f"a Tensor, whose value a graph may need; use tinygrad_nn.index_add(x, index, "
+                f"values), which returns a new one"
             )
-        if _needs_gradient((inputs, kwargs)):
-            raise MissingDerivativeError(
-                f"numpy.{ufunc.__name__}.{method}: this method of a ufunc has no derivative; "
-                f"use a function that has one (docs/derivatives.md lists them)"
-            )
-        return self._compute(getattr(ufunc, method), inputs, kwargs)
+        return self._apply(getattr(ufunc, method), inputs, kwargs)
 
     @classmethod
     def _apply(
@@ -151,18 +139,13 @@ class Recorded:
                     raise
             else:
                 return cls._record(entry, arrays, static)
-        elif not isinstance(entry, Constant) and _needs_gradient((args, kwargs)):
-            if entry is None:
-                raise MissingDerivativeError(
-                    f"{name_of(function)}: this function has no derivative in the table, and a "
-                    f"gradient is needed; compose it from functions that have one "
-                    f"(docs/derivatives.md lists them), add a row as docs/CONTRIBUTING.md shows, "
-                    f"or compute under no_grad()"
-                )
+        elif isinstance(entry, Rewrite) and (entry.always or _needs_gradient((args, kwargs))):
             try:
-                return entry.function(*args, **kwargs)
+                return entry.compose(args, kwargs)
             except _NUMPY_ERRORS as error:
-                raise _retold(error, function.__name__, args) from error
+                raise _retold(error, entry.name, args) from error
+        elif entry is None and _needs_gradient((args, kwargs)):
+            raise _without_derivative(name_of(function))
         return cls._compute(function, args, kwargs)
 
     @classmethod
@@ -212,6 +195,20 @@ def _as_constant(value: Any) -> Any:
         raise ShapeError(
             "an operand: expected a rectangular array; got rows of different lengths; pad them"
         ) from error
+
+
+def _without_derivative(name: str) -> MissingDerivativeError:
+    if name.startswith("numpy.fft."):
+        return MissingDerivativeError(
+            f"{name}: expected real mathematics; Fourier transforms are complex, and complex "
+            f"numbers have no derivative here; compute under no_grad()"
+        )
+    return MissingDerivativeError(
+        f"{name}: this function has no derivative in the table, and a gradient is needed; compose "
+        f"it from functions that have one (docs/derivatives.md lists them), add a row with "
+        f"tinygrad_nn.primitive({name}, derivatives={{'x': lambda g, y, x: ...}}), or compute "
+        f"under no_grad()"
+    )
 
 
 def _not_real(primitive: Primitive, value: Any) -> DtypeError:

@@ -1,31 +1,33 @@
 """The table: each NumPy function beside its derivatives. No graph, no Tensor.
 
-Importing this room fills the table. The rows live in one module a kind of function:
-`elementwise`, `reductions`, `shaping`, `indexing`, `linalg`.
+Importing this room fills the table. What a row is stands in `primitive`, the table itself in
+`table`; each other module holds one kind of function.
 """
 
-from . import elementwise, indexing, linalg, reductions, shaping
-from .elementwise import ASTYPE, IDENTITY, RELU, STOP_GRADIENT, relu, stop_gradient
-from .indexing import GETITEM, SCATTER
-from .linalg import dot
-from .reductions import LOG_SOFTMAX
-from .table import (
-    TABLE,
-    Call,
-    Constant,
-    Derivative,
-    Domain,
-    Primitive,
-    Rewrite,
-    Trait,
-    as_array,
-    as_numbers,
-    as_real,
-    define,
-    find,
-    name_of,
-    without_scalar,
+from . import (
+    calculus,
+    choices,
+    decompositions,
+    elementwise,
+    indexing,
+    joining,
+    linalg,
+    products,
+    rearranging,
+    reductions,
+    shaping,
+    statistics,
+    trigonometry,
+    windows,
 )
+from .arrays import as_array, as_numbers, as_real, without_scalar
+from .choices import RELU, relu
+from .elementwise import ASTYPE, IDENTITY, STOP_GRADIENT, stop_gradient
+from .indexing import GETITEM, SCATTER, along_axis, updated
+from .primitive import Call, Derivative, Domain, Primitive, Trait, call, name_of
+from .products import dot
+from .reductions import LOG_SOFTMAX
+from .table import REWRITES, TABLE, Constant, Entry, Rewrite, define, find
 
 __all__ = [
     "ASTYPE",
@@ -33,6 +35,7 @@ __all__ = [
     "IDENTITY",
     "LOG_SOFTMAX",
     "RELU",
+    "REWRITES",
     "SCATTER",
     "STOP_GRADIENT",
     "TABLE",
@@ -40,22 +43,35 @@ __all__ = [
     "Constant",
     "Derivative",
     "Domain",
+    "Entry",
     "Primitive",
     "Rewrite",
     "Trait",
+    "along_axis",
     "as_array",
     "as_numbers",
     "as_real",
+    "calculus",
+    "call",
+    "choices",
+    "decompositions",
     "define",
     "dot",
     "elementwise",
     "find",
     "indexing",
+    "joining",
     "linalg",
     "name_of",
+    "products",
+    "rearranging",
     "reductions",
     "relu",
     "shaping",
+    "statistics",
     "stop_gradient",
+    "trigonometry",
+    "updated",
+    "windows",
     "without_scalar",
 ]

@@ -1,36 +1,26 @@
-"""Rows that act on each element alone: arithmetic, exponentials, trigonometry, choices.
+"""Rows that act on each element alone: arithmetic, exponentials, logarithms.
 
 Broadcasting appears in no rule: a cotangent may come back in the broadcast shape, and the walker
 sums it to its input's. Constants are Python numbers, because ``np.log(2)`` is a float64 that
 would turn float32 into float64.
 """
 
+import math
 from typing import Any
 
 import numpy as np
 
 from .._typing import Array
-from ..errors import MissingDerivativeError
-from .table import (
-    BOOLEAN,
-    NONZERO,
-    POSITIVE,
-    REAL,
-    Domain,
-    Trait,
-    call,
-    constant,
-    d,
-    define,
-    rewrite,
-)
+from .primitive import INTEGER, NONZERO, POSITIVE, REAL, Domain, Trait, call, d
+from .table import constant, define, rewrite
 
-__all__ = ["ASTYPE", "CLIP", "IDENTITY", "RELU", "STOP_GRADIENT", "relu", "stop_gradient"]
+__all__ = ["ASTYPE", "IDENTITY", "STOP_GRADIENT", "stop_gradient"]
 
 EACH = Trait.ELEMENTWISE
 SMOOTH = Trait.ELEMENTWISE | Trait.ANALYTIC
 LINEAR = Trait.ELEMENTWISE | Trait.ANALYTIC | Trait.LINEAR
-SELECTS = Trait.ELEMENTWISE | Trait.SELECTS
+
+LN_2, LN_10 = math.log(2), math.log(10)
 
 
 def _power_base(g: Array, y: Array, a: Array, b: Array) -> Array:
@@ -46,26 +36,11 @@ def _power_exponent(g: Array, y: Array, a: Array, b: Array) -> Array:
     return g * y * np.log(np.where((a == 0) & (b >= 0), 1, a).astype(y.dtype))
 
 
-def _tied(a: Array, b: Array, wins: Array, like: Array) -> Array:
-    """The share of a maximum or minimum that belongs to its first argument: 1, 0, or half."""
-    return wins.astype(like.dtype) + (a == b).astype(like.dtype) * 0.5
-
-
-# NumPy's clip is min(max(a, l), h), so that with h < l it is h; either bound may be None.
-def _clip_inside(g: Array, y: Array, a: Array, l: Array, h: Array) -> Array:
-    return g * (y == a) if l is None or h is None else g * ((y == a) & (l <= h))
-
-
-def _clip_low(g: Array, y: Array, a: Array, l: Array, h: Array) -> Array:
-    return g * (a < l) if h is None else g * ((a < l) & (l <= h))
-
-
-def _clip_high(g: Array, y: Array, a: Array, l: Array, h: Array) -> Array:
-    return g * (a > h) if l is None else g * ((a > h) | (l > h))
-
-
-def _relu(x: Array) -> Array:
-    return np.maximum(x, 0)
+def _exponent(a: Array, b: Array, y: Array, half: float) -> Array:
+    """The logarithm of a's share, a − y; where both are infinite alike, that of one half."""
+    alike = np.isinf(y) & (a == y)  # where ∞ − ∞ would have no value
+    shared = np.where(a == b, half, np.zeros_like(y))
+    return np.where(alike, shared, a - np.where(alike, 0, y))
 
 
 def _same(x: Array) -> Array:
@@ -99,9 +74,18 @@ define(np.power, "aᵇ", SMOOTH,
        d("g·b·aᵇ⁻¹", _power_base),
        d("g·y·ln a", _power_exponent),
        singular=lambda a, b: a <= 0, domains=(POSITIVE, REAL))
+define(np.float_power, "aᵇ, in float64", SMOOTH,
+       d("g·b·aᵇ⁻¹", _power_base),
+       d("g·y·ln a", _power_exponent),
+       singular=lambda a, b: a <= 0, domains=(POSITIVE, REAL))
 define(np.remainder, "a mod b", EACH,
        d("g", lambda g, y, a, b: g),
        d("−g·⌊a / b⌋", lambda g, y, a, b: -g * np.floor_divide(a, b)),
+       domains=(REAL, NONZERO),
+       kinks=lambda a, b: a - b * np.rint(a / b))
+define(np.fmod, "a − b·trunc(a / b)", EACH,
+       d("g", lambda g, y, a, b: g),
+       d("−g·trunc(a / b)", lambda g, y, a, b: -g * np.trunc(a / b)),
        domains=(REAL, NONZERO),
        kinks=lambda a, b: a - b * np.rint(a / b))
 define(np.negative, "−a", LINEAR, d("−g", lambda g, y, a: -g))
@@ -111,59 +95,29 @@ define(np.reciprocal, "1 / a", SMOOTH, d("−g·y²", lambda g, y, a: -g * y * y
        singular=lambda a: a == 0, domains=(POSITIVE,))
 define(np.sqrt, "√a", SMOOTH, d("g / 2y", lambda g, y, a: g / (2 * y)),
        singular=lambda a: a <= 0, domains=(POSITIVE,))
+define(np.cbrt, "∛a", EACH, d("g / 3y²", lambda g, y, a: g / (3 * y * y)),
+       singular=lambda a: a == 0, domains=(NONZERO,))
+define(np.conjugate, "a, for real a", EACH | Trait.LINEAR, d("g", lambda g, y, a: g))
 
 # --- exponentials and logarithms --------------------------------------------------------------
 
 define(np.exp, "eᵃ", SMOOTH, d("g·y", lambda g, y, a: g * y))
-define(np.expm1, "eᵃ − 1", SMOOTH, d("g·(y + 1)", lambda g, y, a: g * (y + 1)))
+define(np.exp2, "2ᵃ", SMOOTH, d("g·y·ln 2", lambda g, y, a: g * y * LN_2))
+define(np.expm1, "eᵃ − 1", SMOOTH, d("g·eᵃ", lambda g, y, a: g * np.exp(a)))
 define(np.log, "ln a", SMOOTH, d("g / a", lambda g, y, a: g / a),
+       singular=lambda a: a <= 0, domains=(POSITIVE,))
+define(np.log2, "log₂ a", SMOOTH, d("g / (a·ln 2)", lambda g, y, a: g / (a * LN_2)),
+       singular=lambda a: a <= 0, domains=(POSITIVE,))
+define(np.log10, "log₁₀ a", SMOOTH, d("g / (a·ln 10)", lambda g, y, a: g / (a * LN_10)),
        singular=lambda a: a <= 0, domains=(POSITIVE,))
 define(np.log1p, "ln(1 + a)", SMOOTH, d("g / (1 + a)", lambda g, y, a: g / (1 + a)),
        singular=lambda a: a <= -1, domains=(Domain(low=-1.0),))
-
-# --- trigonometry -----------------------------------------------------------------------------
-
-define(np.sin, "sin a", SMOOTH, d("g·cos a", lambda g, y, a: g * np.cos(a)))
-define(np.cos, "cos a", SMOOTH, d("−g·sin a", lambda g, y, a: -g * np.sin(a)))
-define(np.tanh, "tanh a", SMOOTH, d("g·(1 − y²)", lambda g, y, a: g * (1 - y * y)))
-
-# --- choices, where calculus leaves some: docs/conventions.md lists them ----------------------
-
-define(np.absolute, "|a|", EACH, d("g·sign a", lambda g, y, a: g * np.sign(a)),
-       kinks=lambda a: a)
-define(np.maximum, "max(a, b)", SELECTS,
-       d("g·[a > b], half at a tie", lambda g, y, a, b: g * _tied(a, b, a > b, g)),
-       d("g·[b > a], half at a tie", lambda g, y, a, b: g * _tied(a, b, a < b, g)),
-       kinks=lambda a, b: a - b)
-define(np.minimum, "min(a, b)", SELECTS,
-       d("g·[a < b], half at a tie", lambda g, y, a, b: g * _tied(a, b, a < b, g)),
-       d("g·[b < a], half at a tie", lambda g, y, a, b: g * _tied(a, b, a > b, g)),
-       kinks=lambda a, b: a - b)
-CLIP = define(np.clip, "min(max(a, l), h)", SELECTS,
-       d("g·[l ≤ a ≤ h]", _clip_inside),
-       d("g·[a < l ≤ h]", _clip_low),
-       d("g·[h < max(a, l)]", _clip_high),
-       parameters="a a_min a_max",
-       calls=(call((3, 4), (4,), ()), call((3, 4), (), (3, 1))),
-       domains=(REAL, Domain(high=0.0), POSITIVE),
-       kinks=lambda a, l, h: np.where(np.abs(a - l) < np.abs(a - h), a - l, a - h))
-RELU = define(_relu, "max(a, 0)", SELECTS, d("g·[a > 0]", lambda g, y, a: g * (y > 0)),
-       name="tinygrad_nn.relu", kinks=lambda a: a)
-WHERE = define(np.where, "a where c, else b", SELECTS,
-       None,
-       d("g where c, else 0", lambda g, y, c, a, b: np.where(c, g, 0)),
-       d("0 where c, else g", lambda g, y, c, a, b: np.where(c, 0, g)),
-       parameters="condition x y", domains=(BOOLEAN, REAL, REAL),
-       calls=(call((3, 4), (3, 4), (3, 4)), call((4,), (3, 1), ())))
-define(np.sign, "sign a", EACH, d("0", lambda g, y, a: np.zeros_like(g)), kinks=lambda a: a)
-define(np.floor, "⌊a⌋", EACH, d("0", lambda g, y, a: np.zeros_like(g)),
-       kinks=lambda a: a - np.rint(a))
-define(np.ceil, "⌈a⌉", EACH, d("0", lambda g, y, a: np.zeros_like(g)),
-       kinks=lambda a: a - np.rint(a))
-define(np.floor_divide, "⌊a / b⌋", EACH,
-       d("0", lambda g, y, a, b: np.zeros_like(g)),
-       d("0", lambda g, y, a, b: np.zeros_like(g)),
-       domains=(REAL, NONZERO), kinks=lambda a, b: a - b * np.rint(a / b))
+define(np.logaddexp, "ln(eᵃ + eᵇ)", EACH,
+       d("g·eᵃ⁻ʸ", lambda g, y, a, b: g * np.exp(_exponent(a, b, y, -LN_2))),
+       d("g·eᵇ⁻ʸ", lambda g, y, a, b: g * np.exp(_exponent(b, a, y, -LN_2))))
+define(np.logaddexp2, "log₂(2ᵃ + 2ᵇ)", EACH,
+       d("g·2ᵃ⁻ʸ", lambda g, y, a, b: g * np.exp2(_exponent(a, b, y, -1))),
+       d("g·2ᵇ⁻ʸ", lambda g, y, a, b: g * np.exp2(_exponent(b, a, y, -1))))
 
 # --- the recording's own ----------------------------------------------------------------------
 
@@ -179,35 +133,55 @@ ASTYPE = define(_astype, "a as dtype", LINEAR, d("g", lambda g, y, a, *, dtype: 
 
 constant("equal not_equal less less_equal greater greater_equal isclose allclose array_equal")
 constant("logical_and logical_or logical_xor logical_not isnan isinf isfinite signbit")
-constant("bitwise_and bitwise_or bitwise_xor invert")
+constant("bitwise_and bitwise_or bitwise_xor invert bitwise_count left_shift right_shift gcd lcm")
+constant("isposinf isneginf isreal iscomplex isnat isin array_equiv")
 
 
-@rewrite("numpy.clip")
-def _clip(
-    a: Array,
-    a_min: Array = None,
-    a_max: Array = None,
-    out: Array = None,
-    *,
-    min: Array = None,  # noqa: A002  NumPy's own keyword
-    max: Array = None,  # noqa: A002  NumPy's own keyword
-) -> Array:
-    if out is not None:
-        raise MissingDerivativeError("numpy.clip: there is no derivative with out=; leave it out")
-    return CLIP(a, a_min if min is None else min, a_max if max is None else max)
+@rewrite("numpy.modf", "the fraction of a, and its whole part", call((3, 4)))
+def _modf(x: Array) -> tuple[Array, Array]:
+    fraction, whole = np.modf(stop_gradient(x))
+    return np.where(np.isinf(whole), fraction, x - whole), whole
 
 
-@rewrite("numpy.where")
-def _where(condition: Array, *branches: Array) -> Array:
-    return WHERE(condition, *branches) if branches else np.nonzero(condition)
+@rewrite("numpy.divmod", "⌊a / b⌋, and a mod b", call((3, 4), (4,)), domains=(REAL, NONZERO))
+def _divmod(x1: Array, x2: Array) -> tuple[Array, Array]:
+    return np.floor_divide(x1, x2), np.remainder(x1, x2)
 
 
-def relu(x: Array) -> Array:
-    """The rectified linear unit: max(x, 0), with derivative 1 above zero and 0 at and below it.
+@rewrite("numpy.ldexp", "a·2ⁿ", call((3, 4), (4,)), domains=(REAL, INTEGER))
+def _ldexp(x1: Array, x2: Array) -> Array:
+    return x1 * np.ldexp(np.ones_like(x1), x2)
 
-    A row of its own: composed from ``np.maximum`` its derivative at 0 would be one half.
-    """
-    return RELU(x)
+
+@rewrite("numpy.frexp", "m and n of a = m·2ⁿ", call((3, 4)), domains=(NONZERO,))
+def _frexp(x: Array) -> tuple[Array, Array]:
+    exponent = np.frexp(stop_gradient(x))[1]
+    return np.ldexp(x, -exponent), exponent
+
+
+@rewrite("numpy.real", "a, for real a", call((3, 4)))
+def _real(val: Array) -> Array:
+    return IDENTITY(val)
+
+
+@rewrite("numpy.real_if_close", "a, for real a", call((3, 4)))
+def _real_if_close(a: Array, tol: float = 100) -> Array:
+    return IDENTITY(a)
+
+
+@rewrite("numpy.imag", "0, for real a", call((3, 4)))
+def _imag(val: Array) -> Array:
+    return np.zeros_like(val)
+
+
+@rewrite("numpy.angle", "0 or π, for real a", call((3, 4)))
+def _angle(z: Array, deg: bool = False) -> Array:
+    return np.angle(stop_gradient(z), deg)
+
+
+@rewrite("numpy.astype", "a as dtype")
+def _as_dtype(x: Array, dtype: Any, /, *, copy: bool = True, device: Any = None) -> Array:
+    return ASTYPE(x, dtype=dtype)
 
 
 def stop_gradient(x: Array) -> Array:

@@ -1,13 +1,22 @@
-"""Rows that select elements, and their transpose: putting them back."""
+"""Rows that select elements, and their transpose: putting them back.
 
+Whatever only moves elements is a selection: run the function on the elements' numbers, and it says
+where each one comes from. `by_position` does that.
+"""
+
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_index
 
 from .._typing import Array, Shape
-from .table import Primitive, Trait, call, d, define
+from .arrays import as_array
+from .elementwise import stop_gradient
+from .primitive import Primitive, Trait, call, d
+from .table import constant, define, mutators, rewrite
 
-__all__ = ["GETITEM", "SCATTER"]
+__all__ = ["GETITEM", "SCATTER", "along_axis", "by_position"]
 
 SELECTS = Trait.LINEAR | Trait.ANALYTIC
 
@@ -15,7 +24,7 @@ SELECTS = Trait.LINEAR | Trait.ANALYTIC
 def _selects_each_once(index: Any) -> bool:
     """Whether no element can be selected twice: only integer arrays can repeat themselves."""
     parts = index if isinstance(index, tuple) else (index,)
-    return all(not isinstance(p, np.ndarray) or p.dtype == bool for p in parts)
+    return all(not hasattr(p, "dtype") or p.dtype == bool for p in parts)
 
 
 def _getitem(a: Array, index: Any) -> Array:
@@ -23,7 +32,7 @@ def _getitem(a: Array, index: Any) -> Array:
 
 
 def _scatter(a: Array, shape: Shape, index: Any) -> Array:
-    out = np.zeros(shape, dtype=a.dtype)
+    out = np.zeros_like(a, shape=shape)
     if _selects_each_once(index):
         out[index] = a
     else:
@@ -31,6 +40,7 @@ def _scatter(a: Array, shape: Shape, index: Any) -> Array:
     return out
 
 
+# A row is a line of mathematics: see elementwise.py.
 # fmt: off
 
 GETITEM = define(_getitem, "a[i]", SELECTS | Trait.VIEW,
@@ -52,3 +62,166 @@ SCATTER: Primitive = define(_scatter, "zeros, with a added at i", SELECTS,
               call((3,), shape=(2, 4), index=(np.array([0, 1, 0]), np.array([1, 1, 1])))))
 
 # fmt: on
+
+constant("unravel_index ravel_multi_index tril_indices_from triu_indices_from diag_indices_from")
+mutators("copyto place putmask", "np.where(mask, values, x)")
+mutators("put put_along_axis", "tinygrad_nn.put_along_axis(x, indices, values, axis)")
+mutators("fill_diagonal", "np.where(np.eye(n, dtype=bool), values, x)")
+
+
+def by_position(rearrange: Callable[..., Array], *arrays: Array) -> Array:
+    """What a function that only moves elements makes of arrays, found from where it takes each.
+
+    The function is run on the elements' numbers, counted through all the arrays, and its result
+    is the index of the elements themselves.
+    """
+    arrays = tuple(as_array(a) for a in arrays)
+    numbers, start = [], 0
+    for a in arrays:
+        numbers.append(np.arange(start, start + a.size).reshape(a.shape))
+        start += a.size
+    flat = [np.reshape(a, -1) for a in arrays]
+    pool = flat[0] if len(flat) == 1 else np.concatenate(flat)
+    return pool[rearrange(*numbers)]
+
+
+def along_axis(shape: Shape, indices: Array, axis: int) -> tuple[Array, ...]:
+    """The full index of the elements that one index array selects along one axis."""
+    ndim = len(shape)
+    if indices.ndim != ndim:
+        raise ValueError("indices must have as many dimensions as the array")
+    grid: list[Array] = [
+        np.reshape(np.arange(n), (1,) * i + (n,) + (1,) * (ndim - i - 1))
+        for i, n in enumerate(shape)
+    ]
+    grid[normalize_axis_index(axis, ndim)] = indices
+    return tuple(grid)
+
+
+@rewrite(
+    "numpy.take",
+    "a[i] along an axis",
+    call((3, 4), indices=(0, 2, 0), axis=1),
+    call((3, 4), indices=((5, -1), (0, 5))),
+    call((3, 4), indices=1, axis=0),
+)
+def _take(
+    a: Array, indices: Array, axis: int | None = None, out: None = None, mode: str = "raise"
+) -> Array:
+    a, indices = as_array(a), as_array(indices)
+    if axis is None:
+        a, axis = np.reshape(a, -1), 0
+    axis = normalize_axis_index(axis, a.ndim)
+    n = a.shape[axis]
+    if mode == "wrap":
+        indices = indices % n
+    elif mode == "clip":
+        indices = np.clip(indices, 0, n - 1)
+    elif mode != "raise":
+        raise ValueError(f"mode must be 'raise', 'wrap' or 'clip', not {mode!r}")
+    return a[(slice(None),) * axis + (indices.astype(np.intp),)]
+
+
+@rewrite("numpy.take_along_axis", "a[i] along an axis, each line by its own i")
+def _take_along_axis(arr: Array, indices: Array, axis: int | None = -1) -> Array:
+    if axis is None:
+        arr, axis = np.reshape(arr, -1), 0
+    return arr[along_axis(arr.shape, indices, axis)]
+
+
+@rewrite("numpy.compress", "a where c holds, along an axis")
+def _compress(condition: Array, a: Array, axis: int | None = None, out: None = None) -> Array:
+    chosen = np.flatnonzero(as_array(condition))
+    return _take(a, chosen, axis)
+
+
+@rewrite("numpy.extract", "a where c holds")
+def _extract(condition: Array, arr: Array) -> Array:
+    return _take(arr, np.flatnonzero(as_array(condition)))
+
+
+@rewrite("numpy.choose", "the i-th choice, element by element")
+def _choose(a: Array, choices: Sequence[Array], out: None = None, mode: Any = "raise") -> Array:
+    return by_position(lambda *numbers: np.choose(np.asarray(a), numbers, mode=mode), *choices)
+
+
+# --- order ------------------------------------------------------------------------------------
+
+
+@rewrite("numpy.sort", "a in order", call((3, 4)), call((3, 4), axis=0), call((3, 4), axis=None))
+def _sort(
+    a: Array,
+    axis: int | None = -1,
+    kind: Any = None,
+    order: None = None,
+    *,
+    stable: bool | None = None,
+) -> Array:
+    if axis is None:
+        a, axis = np.reshape(a, -1), 0
+    if a.ndim == 0:
+        raise np.exceptions.AxisError(axis, 0)
+    return a[along_axis(a.shape, np.argsort(a, axis=axis, kind="stable"), axis)]
+
+
+@rewrite("numpy.partition", "a, split around its k-th", call((7,), kth=3))
+def _partition(
+    a: Array, kth: Any, axis: int | None = -1, kind: Any = "introselect", order: None = None
+) -> Array:
+    if axis is None:
+        a, axis = np.reshape(a, -1), 0
+    return a[along_axis(a.shape, np.argpartition(a, kth, axis=axis, kind=kind), axis)]
+
+
+@rewrite("numpy.unique", "the values of a, each once and in order", call((3, 4)))
+def _unique(
+    ar: Array,
+    return_index: bool = False,
+    return_inverse: bool = False,
+    return_counts: bool = False,
+    axis: int | None = None,
+    *,
+    equal_nan: bool = True,
+    sorted: bool = True,  # noqa: A002  NumPy's own keyword
+) -> Any:
+    unique: Any = np.unique
+    found = unique(
+        stop_gradient(ar), True, return_inverse, return_counts, axis, equal_nan=equal_nan
+    )
+    values = _take(ar, found[1], axis)
+    rest = found[1:] if return_index else found[2:]
+    return (values, *rest) if rest else values
+
+
+@rewrite("numpy.bincount", "how much weight each number has")
+def _bincount(x: Array, /, weights: Array = None, minlength: int = 0) -> Array:
+    x = np.asarray(x)
+    n = max(int(np.max(x, initial=-1)) + 1, minlength)
+    return SCATTER(as_array(weights), shape=(n,), index=x)
+
+
+@rewrite("numpy.piecewise", "fᵢ(a) where cᵢ")
+def _piecewise(x: Array, condlist: Any, funclist: Sequence[Any], *args: Any, **kw: Any) -> Array:
+    if isinstance(condlist, bool) or (np.ndim(condlist[0]) == 0 and np.ndim(x) != 0):
+        condlist = [condlist]
+    conditions = [np.broadcast_to(np.asarray(c, dtype=bool), x.shape) for c in condlist]
+    functions = list(funclist)
+    if len(functions) == len(conditions) + 1:
+        conditions.append(~np.any(conditions, axis=0))
+    y = np.zeros_like(x)
+    for where, f in zip(conditions, functions, strict=True):
+        if np.any(where):
+            part = f(x[where], *args, **kw) if callable(f) else f
+            y = updated(y, where, part)
+    return y
+
+
+def updated(x: Array, index: Any, values: Array) -> Array:
+    """Replace the elements of x at an index, as ``x[index] = values`` does, in a new array."""
+
+    def rearrange(kept: Array, new: Array) -> Array:
+        kept[index] = new
+        return kept
+
+    x, values = as_array(x), as_array(values)
+    return by_position(rearrange, x, values if values.dtype == x.dtype else values.astype(x.dtype))

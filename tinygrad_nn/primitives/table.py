@@ -1,250 +1,112 @@
-"""What a row of the derivative table is, and how one is defined and found.
+"""The table itself: what is known of each function, and how it is defined and found.
 
-A row puts a NumPy function beside one derivative per array argument. A derivative has the
-signature ``(g, y, *inputs, **static)``: the cotangent of the output, the output, then the call's
-own arguments. It is written once, in plain NumPy: on ndarrays it runs at NumPy's speed, and on
-Tensors it is itself recorded, which is what gives second and higher derivatives.
+A function of NumPy is one of three things. A *row* has a derivative of its own. A *rewrite* is
+composed of rows, and is differentiated through them. A *constant* has a result that no gradient
+flows through, such as argmax. Everything else has no derivative.
 """
 
 import inspect
 from collections.abc import Callable, Sequence
-from enum import Flag, auto
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from .._typing import Array, Rule, Shape
-from ..errors import ArgumentError, DtypeError, MissingDerivativeError, ShapeError
+from .._typing import Array
+from ..errors import AssignmentError, MissingDerivativeError
+from .primitive import REAL, Call, Derivative, Domain, Primitive, Sampler, Trait, name_of
 
 __all__ = [
-    "BOOLEAN",
-    "NONZERO",
-    "POSITIVE",
-    "REAL",
+    "REWRITES",
     "TABLE",
-    "Call",
     "Constant",
-    "Derivative",
-    "Domain",
     "Entry",
-    "Primitive",
     "Rewrite",
-    "Trait",
-    "as_array",
-    "as_numbers",
-    "as_real",
-    "call",
     "constant",
-    "d",
     "define",
     "find",
-    "name_of",
+    "mutators",
     "rewrite",
-    "without_scalar",
 ]
 
 
-class Trait(Flag):
-    """What a reader of the recording may rely on for a row."""
+class Rewrite:
+    """A NumPy function computed by rows of the table, written as a plain function of them.
 
-    NONE = 0
-    ELEMENTWISE = auto()  # each output element depends on one element of each input
-    LINEAR = auto()  # linear in its array arguments taken together
-    ANALYTIC = auto()  # continues to the complex plane, so a complex step may check it
-    OUT = auto()  # the NumPy function takes out=
-    VIEW = auto()  # the result may share memory with its input
-    VARIADIC = auto()  # takes one sequence of arrays
-    SELECTS = auto()  # passes each cotangent on, or to one side only, or not at all
-    OPAQUE = auto()  # hides its input from differentiation, but keeps it in the picture
-
-
-class Derivative(NamedTuple):
-    """One cell of the table: the formula people read, and the rule that computes it."""
-
-    formula: str
-    rule: Rule
-
-
-d = Derivative
-
-
-class Domain(NamedTuple):
-    """Where an argument is defined: the open interval (low, high), without 0, or booleans."""
-
-    low: float = -np.inf
-    high: float = np.inf
-    zero: bool = True
-    boolean: bool = False
-
-
-REAL = Domain()
-POSITIVE = Domain(low=0.0)
-NONZERO = Domain(zero=False)
-BOOLEAN = Domain(boolean=True)
-
-
-class Call(NamedTuple):
-    """One way to call a row, for samplers: its arrays' shapes and its static arguments."""
-
-    shapes: tuple[Shape, ...]
-    static: dict[str, Any]
-
-
-def call(*shapes: Shape, **static: Any) -> Call:
-    """Describe one sample call, as in ``call((2, 3), axis=0)``."""
-    return Call(shapes, static)
-
-
-_UNARY = (call((3, 4)), call(()))
-_BINARY = (
-    call((3, 4), (3, 4)),
-    call((3, 1), (4,)),
-    call((4,), (3, 1)),
-    call((), (2, 3)),
-    call((2, 3), ()),
-)
-
-
-class Primitive:
-    """One row: a function, its derivatives, and what readers need to know about it.
-
-    Calling a row runs its function on arrays, or hands the call to an argument that records,
-    found by its ``__apply_primitive__`` method, so that nothing on this floor knows Tensor.
+    Calling a rewrite calls NumPy's own function, which comes back here when a gradient is needed.
     """
 
     __slots__ = (
-        "arrays",
+        "always",
         "calls",
-        "derivatives",
         "domains",
         "formula",
         "function",
         "kinks",
-        "name",
-        "opaque",
         "options",
-        "parameters",
         "qualified_name",
-        "singular",
-        "traits",
+        "sampler",
         "variadic",
     )
 
     def __init__(
         self,
-        function: Callable[..., Array],
+        function: Callable[..., Any],
+        name: str,
         formula: str,
-        traits: Trait,
-        *derivatives: Derivative | None,
-        name: str = "",
-        parameters: str = "",
+        calls: Sequence[Call],
+        *,
+        variadic: bool = False,
         domains: Sequence[Domain] = (),
         kinks: Callable[..., Array] | None = None,
-        singular: Callable[..., Array] | None = None,
-        calls: Sequence[Call] = (),
+        sampler: Sampler | None = None,
+        always: bool = False,
     ) -> None:
         self.function = function
+        self.always = always  # whether Tensors without a gradient are composed too
+        self.qualified_name = name
         self.formula = formula
-        self.traits = traits
-        self.derivatives = derivatives
-        self.qualified_name = name or name_of(function)
-        self.name = self.qualified_name.rpartition(".")[2]
-        self.variadic = Trait.VARIADIC in traits
-        self.opaque = Trait.OPAQUE in traits
-        self.arrays = len(derivatives)
-        self.parameters = tuple(parameters.split())
-        # The options that the derivatives understand; bind() refuses NumPy's others.
-        self.options = frozenset[str]().union(
-            *(_options(cell.rule) for cell in derivatives if cell)
-        )
-        self.domains = tuple(domains) or (REAL,) * self.arrays
+        self.calls = tuple(calls)
+        self.variadic = variadic
+        self.domains = tuple(domains) or (REAL,) * max((len(c.shapes) for c in calls), default=0)
         self.kinks = kinks
-        self.singular = singular  # where the derivative has no finite value
-        self.calls = tuple(calls) or (_UNARY if self.arrays == 1 else _BINARY)
+        self.sampler = sampler
+        self.options = frozenset(inspect.signature(function).parameters)
 
     def __repr__(self) -> str:
-        return f"<primitive {self.qualified_name}>"
+        return f"<rewrite {self.qualified_name}>"
 
-    def __call__(self, *arrays: Array, **static: Any) -> Array:
-        """Run the row on arrays, or let the first argument that records carry the call out."""
-        for array in arrays:
-            record = getattr(array, "__apply_primitive__", None)
-            if record is not None:
-                return record(self, arrays, static)
-        return self.evaluate([as_array(array) for array in arrays], static)
+    @property
+    def name(self) -> str:
+        """The last part of the qualified name."""
+        return self.qualified_name.rpartition(".")[2]
 
-    def evaluate(self, values: Sequence[Array], static: dict[str, Any]) -> Array:
-        """Run the function on plain arrays."""
-        if self.variadic:
-            return self.function(values, **static)
-        return self.function(*values, **static)
+    @property
+    def public(self) -> Callable[..., Any]:
+        """NumPy's own function."""
+        found: Any = np
+        for part in self.qualified_name.split(".")[1:]:
+            found = getattr(found, part)
+        return found
 
-    def pull(
-        self, position: int, g: Array, y: Array, values: Sequence[Array], static: dict[str, Any]
-    ) -> Array:
-        """Send the cotangent of the output back to one input, by that input's derivative.
+    def __call__(self, *arrays: Array, **static: Any) -> Any:
+        """Call NumPy's function on arrays, which a variadic one takes as a list."""
+        return self.public(*([list(arrays)] if self.variadic else arrays), **static)
 
-        For a variadic row the position is 0, and what comes back is a list with the parts of all
-        inputs: one by one, many pieces would take forever.
+    def compose(self, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
+        """Carry out a user's call by rows of the table.
 
         Raises:
-            MissingDerivativeError: the row declares no derivative for that argument.
+            MissingDerivativeError: an option is set that the composition does not know.
         """
-        cell = self.derivatives[position]
-        if cell is None:
-            raise MissingDerivativeError(
-                f"{self.qualified_name}: argument {position} has no derivative; pass it as a "
-                f"constant, for instance through .detach()"
-            )
-        return cell.rule(g, y, *values, **static)
-
-    def bind(
-        self, args: Sequence[Any], kwargs: dict[str, Any]
-    ) -> tuple[Sequence[Array], dict[str, Any]]:
-        """Split a call, as the user wrote it, into array arguments and static ones.
-
-        Raises:
-            ArgumentError: there are too many arguments, or an array is missing.
-            MissingDerivativeError: an option is set that the derivative does not know.
-        """
-        if len(args) != self.arrays or not kwargs.keys() <= self.options:
-            args, kwargs = self._bind_by_name(args, kwargs)
-        if any(isinstance(value, (list, np.ndarray)) for value in kwargs.values()):
-            kwargs = {name: _frozen(value) for name, value in kwargs.items()}
-        return (tuple(args[0]) if self.variadic else args), kwargs
-
-    def _bind_by_name(
-        self, args: Sequence[Any], kwargs: dict[str, Any]
-    ) -> tuple[Sequence[Array], dict[str, Any]]:
-        if len(args) > len(self.parameters):
-            raise ArgumentError(f"{self.qualified_name}: {len(args)} arguments are too many")
-        bound = dict(zip(self.parameters, args, strict=False)) | kwargs
-        missing = [name for name in self.parameters[: self.arrays] if name not in bound]
-        if missing:
-            raise ArgumentError(f"{self.qualified_name}: the argument {missing[0]!r} is missing")
-        arrays = [bound.pop(name) for name in self.parameters[: self.arrays]]
-        static = {
-            name: value
-            for name, value in bound.items()
-            if name in self.options or not (value is None or value is np._NoValue)
-        }
-        for option in static.keys() - self.options:
-            if option not in self.parameters and not isinstance(self.function, np.ufunc):
-                raise ArgumentError(
-                    f"{self.qualified_name}: unknown argument {option!r}; expected some of "
-                    f"{', '.join(self.parameters)}"
-                )
-            raise MissingDerivativeError(
-                f"{self.qualified_name}: there is no derivative with {option}=; leave it out, "
-                f"or compute without a gradient inside tinygrad_nn.no_grad()"
-            )
-        return arrays, {k: v for k, v in static.items() if v is not np._NoValue}
-
-
-class Rewrite(NamedTuple):
-    """A NumPy function computed by rows of the table, written as a plain function of them."""
-
-    function: Callable[..., Array]
+        if not kwargs.keys() <= self.options:
+            for option, value in kwargs.items():
+                if option not in self.options and value is not None and value is not np._NoValue:
+                    raise MissingDerivativeError(
+                        f"{self.qualified_name}: there is no derivative with {option}=; leave it "
+                        f"out, or compute without a gradient inside tinygrad_nn.no_grad()"
+                    )
+        known = {k: v for k, v in kwargs.items() if k in self.options and v is not np._NoValue}
+        return self.function(*args, **known)
 
 
 class Constant(NamedTuple):
@@ -256,7 +118,8 @@ class Constant(NamedTuple):
 Entry: TypeAlias = Primitive | Rewrite | Constant
 
 TABLE: dict[str, Primitive] = {}
-_without_a_row: dict[str, Rewrite | Constant] = {}
+REWRITES: dict[str, Rewrite] = {}
+_constants: dict[str, Constant] = {}
 _found: dict[Callable[..., Any], Entry | None] = {}
 
 
@@ -276,14 +139,25 @@ def define(
         traits |= Trait.OUT
     row = Primitive(function, formula, traits, *derivatives, **about)
     TABLE[row.qualified_name] = row
+    _found.clear()  # the function may have been looked up before it had a row
     return row
 
 
-def rewrite(name: str) -> Callable[[Callable[..., Array]], Callable[..., Array]]:
-    """Say how a NumPy function is computed by rows of the table. A decorator."""
+def rewrite(
+    names: str, formula: str, *calls: Call, **about: Any
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Say how NumPy functions, named with blanks between, are computed by rows. A decorator.
 
-    def add(function: Callable[..., Array]) -> Callable[..., Array]:
-        _without_a_row[name] = Rewrite(function)
+    Args:
+        names: qualified, as in ``numpy.vstack``; several that mean the same share a rewrite.
+        formula: what is computed, as people write it.
+        calls: sample calls, as for a row.
+        about: the keywords of `Rewrite`.
+    """
+
+    def add(function: Callable[..., Any]) -> Callable[..., Any]:
+        for name in names.split():
+            REWRITES[name] = Rewrite(function, name, formula, calls, **about)
         return function
 
     return add
@@ -291,7 +165,20 @@ def rewrite(name: str) -> Callable[[Callable[..., Array]], Callable[..., Array]]
 
 def constant(names: str) -> None:
     """Declare NumPy functions, named with blanks between, whose results carry no gradient."""
-    _without_a_row.update((f"numpy.{name}", Constant(name)) for name in names.split())
+    _constants.update((f"numpy.{name}", Constant(name)) for name in names.split())
+
+
+def mutators(names: str, instead: str) -> None:
+    """Declare NumPy functions that write into an argument, which a recording cannot follow."""
+    for name in names.split():
+
+        def refuse(*args: Any, name: str = name, **kwargs: Any) -> Any:
+            raise AssignmentError(
+                f"numpy.{name}: expected arrays without a gradient, since it writes in place; "
+                f"got a Tensor that needs one; use {instead}, which returns a new one"
+            )
+
+        rewrite(f"numpy.{name}", "writes in place: refused")(refuse)
 
 
 def find(function: Callable[..., Any]) -> Entry | None:
@@ -303,62 +190,6 @@ def find(function: Callable[..., Any]) -> Entry | None:
         return _found[function]
     except KeyError:
         name = name_of(function)
-        entry = _found[function] = _without_a_row.get(name) or TABLE.get(name)
+        entry = REWRITES.get(name) or _constants.get(name) or TABLE.get(name)
+        _found[function] = entry
         return entry
-
-
-def as_array(value: Array) -> Array:
-    """Turn lists and Python numbers into ndarrays; leave every array, of any library, alone."""
-    # Columns of data frames have ufuncs but no functions: they join by label, so they are turned.
-    return value if hasattr(value, "__array_function__") else np.asarray(value)
-
-
-def without_scalar(value: Array) -> Array:
-    """A 0-d array in place of the NumPy scalar that a reduction or 0-d arithmetic returns."""
-    return np.asarray(value) if isinstance(value, np.generic) else value
-
-
-def as_numbers(where: str, data: Any) -> Array:
-    """Data as an array of real numbers or booleans, whatever their dtype.
-
-    Raises:
-        ShapeError: rows of different lengths.
-        DtypeError: text, complex numbers, objects.
-    """
-    try:
-        array = as_array(data)
-    except ValueError as error:
-        raise ShapeError(
-            f"{where}: expected a rectangular array; got rows of different lengths; pad them"
-        ) from error
-    if array.dtype.kind not in "fiub":
-        raise DtypeError(
-            f"{where}: expected real numbers; got dtype {array.dtype}; convert them first"
-        )
-    return array
-
-
-def as_real(where: str, data: Any) -> Array:
-    """The same as floating-point numbers: integers would wrap around, or be truncated."""
-    array = as_numbers(where, data)
-    return array if array.dtype.kind == "f" else array.astype(np.float64)
-
-
-def name_of(function: Callable[..., Any]) -> str:
-    """What a function is: its module and its name, as in ``numpy.linalg.norm``."""
-    name = function.__name__
-    if isinstance(function, np.ufunc):  # all of them say that they are NumPy's
-        return f"numpy.{name}" if getattr(np, name, None) is function else f"ufunc {name}"
-    return f"{getattr(function, '__module__', None) or 'numpy'}.{name}"
-
-
-def _frozen(value: Any) -> Any:
-    """A static argument that nobody can change afterwards."""
-    if isinstance(value, np.ndarray):
-        value = value.tolist()
-    return tuple(value) if isinstance(value, list) else value
-
-
-def _options(rule: Rule) -> set[str]:
-    parameters = inspect.signature(rule).parameters.values()
-    return {p.name for p in parameters if p.default is not p.empty or p.kind is p.KEYWORD_ONLY}

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import activations, losses, nn
-from ..primitives import TABLE, Primitive
+from ..primitives import REWRITES, TABLE, Primitive, Rewrite
 from .gradcheck import GradcheckReport, gradcheck, gradcheck_parameters
 from .sampling import sample
 from .tables import table
@@ -60,19 +60,29 @@ def library_checks(seed: int = 0) -> Iterator[Check]:
         if any(row.derivatives):  # stop_gradient has none: there is nothing to compare
             for number, _ in enumerate(row.calls):
                 yield Check(row.qualified_name, _row_check(row, number, seed))
+    for composed in REWRITES.values():
+        for number, _ in enumerate(composed.calls):
+            yield Check(composed.qualified_name, _row_check(composed, number, seed))
     yield from _operator_checks(seed)
     yield from _function_checks(seed)
     yield from _layer_checks(seed)
 
 
-def _row_check(row: Primitive, number: int, seed: int) -> Callable[[], GradcheckReport]:
+def _row_check(row: Primitive | Rewrite, number: int, seed: int) -> Callable[[], GradcheckReport]:
     call = row.calls[number]
 
     def run() -> GradcheckReport:
         arrays = sample(row, call, np.random.default_rng([seed, number]))
-        return gradcheck(lambda *xs: row(*xs, **call.static), *arrays, rng=seed)
+        return gradcheck(lambda *xs: _joined(row(*xs, **call.static)), *arrays, rng=seed)
 
     return run
+
+
+def _joined(outputs: Any) -> Any:
+    """All that a function returned, as one row: some return several arrays."""
+    if not isinstance(outputs, (tuple, list)):
+        return outputs
+    return np.concatenate([np.ravel(y) for y in outputs])
 
 
 def _operator_checks(seed: int) -> Iterator[Check]:

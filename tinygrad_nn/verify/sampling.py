@@ -11,7 +11,7 @@ import numpy as np
 
 from .._typing import Array, Shape
 from ..errors import ArgumentError
-from ..primitives import Call, Domain, Primitive
+from ..primitives import Call, Domain, Primitive, Rewrite
 
 __all__ = ["on_kinks", "sample"]
 
@@ -19,15 +19,17 @@ _CLEARANCE = 0.03  # the least distance from a kink, far above any step of a dif
 _TRIES = 1000
 
 
-def sample(row: Primitive, call: Call, rng: "np.random.Generator") -> list[Array]:
+def sample(row: Primitive | Rewrite, call: Call, rng: "np.random.Generator") -> list[Array]:
     """Arrays for one call of a row, away from its kinks.
 
     Raises:
         ArgumentError: no such arrays were found: the row cannot be sampled.
     """
+    if row.sampler is not None:
+        return row.sampler(rng, call)
     domains = row.domains
-    if row.variadic:
-        domains = (row.domains[0],) * len(call.shapes)
+    if row.variadic or isinstance(row, Rewrite):  # which may take any number of arrays
+        domains = (domains * len(call.shapes))[: len(call.shapes)]
     for _ in range(_TRIES):
         arrays = [_draw(d, shape, rng) for d, shape in zip(domains, call.shapes, strict=True)]
         if row.kinks is None or np.all(np.abs(row.kinks(*arrays)) > _CLEARANCE):
@@ -49,6 +51,8 @@ def on_kinks(row: Primitive, arrays: Sequence[Array]) -> list[Array]:
 def _draw(domain: Domain, shape: Shape, rng: "np.random.Generator") -> Array:
     if domain.boolean:
         return rng.random(shape) < 0.5
+    if domain.integer:
+        return rng.integers(-3, 4, shape)
     low, high = _window(domain)
     size = math.prod(shape)
     # One value in each of as many cells as there are elements, in random order: no two tie.
