@@ -8,9 +8,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from . import activations, data, errors, initializers, losses, metrics, nn, optim
+from .assembly import array, index_add, index_update, put_along_axis, stack
 from .autograd import (
     Graph,
     Tensor,
+    checkpoint,
+    elementwise_grad,
     grad,
     hessian,
     hvp,
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
     from . import diagrams, verify
     from .diagrams import draw
     from .verify import gradcheck
+    from .verify.rows import primitive
 
 __version__ = "0.1.0"
 
@@ -36,14 +40,19 @@ __all__ = [
     "TinygradNNError",
     "__version__",
     "activations",
+    "array",
+    "checkpoint",
     "data",
     "diagrams",
     "draw",
+    "elementwise_grad",
     "errors",
     "grad",
     "gradcheck",
     "hessian",
     "hvp",
+    "index_add",
+    "index_update",
     "initializers",
     "jacobian",
     "jvp",
@@ -52,7 +61,10 @@ __all__ = [
     "nn",
     "no_grad",
     "optim",
+    "primitive",
+    "put_along_axis",
     "scope",
+    "stack",
     "value_and_grad",
     "verify",
     "vjp",
@@ -63,6 +75,7 @@ _ON_USE = {
     "diagrams": ".diagrams",
     "draw": ".diagrams",
     "gradcheck": ".verify",
+    "primitive": ".verify",
     "verify": ".verify",
 }
 

@@ -22,7 +22,7 @@ FLOORS = [
     ["errors", "_typing"],
     ["primitives"],
     ["autograd"],
-    ["activations", "losses", "initializers", "metrics"],
+    ["activations", "assembly", "losses", "initializers", "metrics"],
     ["nn", "optim", "data"],
     ["verify", "compiler"],
     ["diagrams"],
@@ -32,12 +32,14 @@ FLOORS = [
 FLOOR = {room: height for height, rooms in enumerate(FLOORS) for room in rooms}
 # Rooms on one floor may use each other, except these; and these never learn of the recording.
 STRANGERS = [("verify", "compiler"), ("compiler", "verify")]
-WITHOUT_TENSORS = ["primitives", "activations", "losses"]
+WITHOUT_TENSORS = ["primitives", "activations", "assembly", "losses"]
 
 FRONT_DOOR = [
-    "Graph", "Tensor", "TinygradNNError", "__version__", "activations", "data", "diagrams",
-    "draw", "errors", "grad", "gradcheck", "hessian", "hvp", "initializers", "jacobian", "jvp",
-    "losses", "metrics", "nn", "no_grad", "optim", "scope", "value_and_grad", "verify", "vjp",
+    "Graph", "Tensor", "TinygradNNError", "__version__", "activations", "array", "checkpoint",
+    "data", "diagrams", "draw", "elementwise_grad", "errors", "grad", "gradcheck", "hessian", "hvp",
+    "index_add", "index_update", "initializers", "jacobian", "jvp", "losses", "metrics", "nn",
+    "no_grad", "optim", "primitive", "put_along_axis", "scope", "stack", "value_and_grad",
+    "verify", "vjp",
 ]  # fmt: skip
 
 

@@ -155,7 +155,9 @@ def test_other_arguments_pass_through_untouched():
         return (x * scale * data).sum()
 
     data = np.array([1.0, 2.0])
-    np.testing.assert_array_equal(tnn.grad(f)([3.0, 4.0], "yes", scale=2, data=data), [2, 4])
+    np.testing.assert_array_equal(
+        tnn.grad(f)(np.array([3.0, 4.0]), "yes", scale=2, data=data), [2, 4]
+    )
     np.testing.assert_array_equal(tnn.jacobian(f)(data, "yes", scale=2, data=data), [2, 4])
 
 

@@ -119,7 +119,7 @@ def main():
             for name, passes in libraries.items()
             for phase, function in phases(*passes).items()
         },
-        calls=5,
+        calls=20,
     )
     for phase in ("forward", "backward", "both"):
         each = {name: medians[name, phase] / OPERATIONS * 1e6 for name in libraries}

@@ -1,16 +1,29 @@
 """The recording: nodes, the Tensor that makes them, the walker, and the transforms."""
 
+from .checkpoint import checkpoint
 from .dispatch import as_dtype
 from .graph import Graph, Node
 from .recording import enable_grad, is_recording, no_grad, scope
+from .run import plain_output
 from .tensor import Tensor, rebind, substituted
-from .transforms import grad, hessian, hvp, jacobian, jvp, plain_output, value_and_grad, vjp
+from .transforms import (
+    elementwise_grad,
+    grad,
+    hessian,
+    hvp,
+    jacobian,
+    jvp,
+    value_and_grad,
+    vjp,
+)
 
 __all__ = [
     "Graph",
     "Node",
     "Tensor",
     "as_dtype",
+    "checkpoint",
+    "elementwise_grad",
     "enable_grad",
     "grad",
     "hessian",

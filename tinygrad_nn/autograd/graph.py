@@ -5,7 +5,7 @@ no cycles and reference counting alone frees it. Nodes are never changed once th
 """
 
 import itertools
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from operator import attrgetter
 from types import CodeType
 from typing import Any
@@ -103,7 +103,7 @@ class Node:
 
 
 def reachable(
-    roots: Iterable[Node], *, tracked: bool = False, until: Collection[Node] = ()
+    roots: Iterable[Node], *, tracked: bool = False, until: Container[Node] = ()
 ) -> list[Node]:
     """Every node that the roots are made of, the latest first: users before their inputs.
 

@@ -18,7 +18,7 @@ from ..errors import (
     GradientError,
     ShapeError,
 )
-from ..primitives import GETITEM, without_scalar
+from ..primitives import GETITEM, private_index, without_scalar
 from .backward import gradients, plan
 from .dispatch import Recorded, as_dtype
 from .graph import Leaf, Node
@@ -265,7 +265,7 @@ class Tensor(ArrayLike):
             raise ConversionError(
                 f"{how}: {self._node.described} requires a gradient, which plain numbers cannot "
                 f"carry; take its value with .numpy(), .item() or .detach() on purpose, or join "
-                f"Tensors with np.stack([...])"
+                f"Tensors with tinygrad_nn.array([...]) or np.stack([...])"
             )
 
     def __len__(self) -> int:
@@ -283,7 +283,7 @@ class Tensor(ArrayLike):
     def __setitem__(self, index: Any, value: Any) -> None:
         raise AssignmentError(
             f"{self._node.described}[...] = ...: a Tensor cannot be written into, since a graph "
-            f"may need its value; build a new one with np.where(mask, value, x) or np.concatenate"
+            f"may need its value; build a new one with tinygrad_nn.index_update(x, index, values)"
         )
 
     def __repr__(self) -> str:
@@ -360,17 +360,14 @@ def _as_value(data: Any, dtype: Any = None) -> Array:
 
 
 def _as_index(index: Any) -> Any:
-    """An index with plain, private arrays in it: what was selected must not change afterwards."""
-    return tuple(map(_index_part, index)) if isinstance(index, tuple) else _index_part(index)
+    """An index without Tensors in it, which nobody else can change."""
+    if isinstance(index, tuple):
+        return private_index(tuple(map(_plain_part, index)))
+    return private_index(_plain_part(index))
 
 
-def _index_part(part: Any) -> Any:
-    if part is None or part is Ellipsis or isinstance(part, (slice, int)):
-        return part
-    if isinstance(part, Recorded):
-        part = part._node.value
-    array = np.array(part)
-    return array.astype(np.intp) if array.size == 0 and array.dtype.kind == "f" else array
+def _plain_part(part: Any) -> Any:
+    return part._node.value if isinstance(part, Recorded) else part
 
 
 def _rebuilt(value: Array, tracked: bool, name: str | None) -> Tensor:

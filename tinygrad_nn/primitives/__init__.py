@@ -23,7 +23,7 @@ from . import (
 from .arrays import as_array, as_numbers, as_real, without_scalar
 from .choices import RELU, relu
 from .elementwise import ASTYPE, IDENTITY, STOP_GRADIENT, stop_gradient
-from .indexing import GETITEM, SCATTER, along_axis, updated
+from .indexing import GETITEM, SCATTER, along_axis, increased, private_index, updated
 from .primitive import Call, Derivative, Domain, Primitive, Trait, call, name_of
 from .products import dot
 from .reductions import LOG_SOFTMAX
@@ -59,10 +59,12 @@ __all__ = [
     "dot",
     "elementwise",
     "find",
+    "increased",
     "indexing",
     "joining",
     "linalg",
     "name_of",
+    "private_index",
     "products",
     "rearranging",
     "reductions",

@@ -216,6 +216,23 @@ def _piecewise(x: Array, condlist: Any, funclist: Sequence[Any], *args: Any, **k
     return y
 
 
+# --- writing, into a new array ------------------------------------------------------------------
+
+
+def private_index(index: Any) -> Any:
+    """An index with arrays of its own in it: what was selected must not change afterwards."""
+    return tuple(map(_private_part, index)) if isinstance(index, tuple) else _private_part(index)
+
+
+def _private_part(part: Any) -> Any:
+    if part is None or part is Ellipsis or isinstance(part, (slice, int)):
+        return part
+    if hasattr(part, "__array_function__") and not isinstance(part, np.ndarray):
+        return part  # another library's array is not there to be looked at
+    array = np.array(part)
+    return array.astype(np.intp) if array.size == 0 and array.dtype.kind == "f" else array
+
+
 def updated(x: Array, index: Any, values: Array) -> Array:
     """Replace the elements of x at an index, as ``x[index] = values`` does, in a new array."""
 
@@ -223,5 +240,17 @@ def updated(x: Array, index: Any, values: Array) -> Array:
         kept[index] = new
         return kept
 
-    x, values = as_array(x), as_array(values)
-    return by_position(rearrange, x, values if values.dtype == x.dtype else values.astype(x.dtype))
+    return by_position(rearrange, x, _in_dtype_of(x, values))
+
+
+def increased(x: Array, index: Any, values: Array) -> Array:
+    """Add to the elements of x at an index, as ``np.add.at`` does, in a new array."""
+    index = private_index(index)
+    chosen = np.broadcast_to(np.zeros_like(x, shape=()), x.shape)[index]
+    spread = np.broadcast_to(_in_dtype_of(x, values), chosen.shape)
+    return x + SCATTER(spread, shape=x.shape, index=index)
+
+
+def _in_dtype_of(x: Array, values: Array) -> Array:
+    values = as_array(values)
+    return values if values.dtype == x.dtype else values.astype(x.dtype)

@@ -9,6 +9,7 @@ from .gradcheck import (
     gradcheck_parameters,
 )
 from .nodes import NodeCheck, check_nodes
+from .rows import check_laws, primitive
 
 __all__ = [
     "Finding",
@@ -16,9 +17,11 @@ __all__ = [
     "LibraryReport",
     "NodeCheck",
     "Verdict",
+    "check_laws",
     "check_library",
     "check_nodes",
     "gradcheck",
     "gradcheck_parameters",
     "library_checks",
+    "primitive",
 ]

@@ -1,0 +1,167 @@
+"""Checkpoints: keep the inputs of a computation, and record it again when its gradient is asked."""
+
+import functools
+from collections.abc import Sequence
+from itertools import compress
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .._typing import Array
+from ..errors import ArgumentError, GradientError
+from ..primitives import Derivative, Primitive, Trait
+from .backward import plan
+from .containers import leaves, rebuilt
+from .graph import Node, reachable
+from .recording import enable_grad, is_recording, state, user_site
+from .run import Function, fresh_input, is_traced, pull
+from .tensor import Tensor
+
+__all__ = ["checkpoint"]
+
+
+def checkpoint(f: Function) -> Function:
+    """A function that computes as f does, but records one node instead of all of f's.
+
+    What f computes on the way is dropped, and computed again when a gradient passes: time is paid
+    for memory. Tensors that f closes over, such as a layer's parameters, receive their gradients
+    too.
+
+    Raises:
+        GradientError: from the backward pass, when f does not give the same value again, because
+            it draws random numbers, or because something that it uses has been changed.
+
+    Example:
+        >>> import numpy as np, tinygrad_nn as tnn
+        >>> block = tnn.checkpoint(lambda x: np.tanh(np.sin(x)) ** 2)
+        >>> x = tnn.Tensor([1.0, 2.0], requires_grad=True)
+        >>> block(x).sum().backward()
+        >>> len(tnn.Graph([block(x)]))  # x, and one node for all of the block
+        2
+    """
+
+    @functools.wraps(f)
+    def checkpointed(*args: Any, **kwargs: Any) -> Any:
+        if not is_recording():
+            return f(*args, **kwargs)
+        return _Segment(f, (args, kwargs)).output
+
+    return checkpointed
+
+
+class _Before:
+    """The nodes that were there before a certain one: a walk back goes no further."""
+
+    def __init__(self, number: int) -> None:
+        self._number = number
+
+    def __contains__(self, node: object) -> bool:
+        return isinstance(node, Node) and node.number < self._number
+
+
+class _Recording(NamedTuple):
+    """What one run of the function left behind."""
+
+    result: Any  # as the function returned it
+    inputs: list[Node]  # what was given to it
+    closed: list[Node]  # what it used besides, from outside
+    outputs: list[Node]  # those of its outputs through which a gradient can flow
+
+
+class _Segment:
+    """One call of a checkpointed function: a row of its own, for this call alone."""
+
+    def __init__(self, f: Function, call: tuple[Any, ...]) -> None:
+        self.f = f
+        self.call = call
+        self.traced = [is_traced(leaf) for leaf in leaves(call)]
+        given = list(compress(leaves(call), self.traced))
+        first = self.record(given)
+        self.count, self.closed = len(given), first.closed
+        self.output = first.result
+        if first.outputs:
+            node = Node(
+                _packed([node.value for node in first.outputs]),
+                Primitive(self.evaluate, "f(a₁, a₂, …)", Trait.VARIADIC,
+                          Derivative("what f, recorded again, sends back", self.pull_back),
+                          name="tinygrad_nn.checkpoint", parameters="arrays"),
+                (*(t._node for t in given), *first.closed), None, True, state.scope, *user_site(),
+            )  # fmt: skip
+            unpacked = iter(_unpacked(Tensor._of(node), [n.value for n in first.outputs]))
+            self.output = rebuilt(
+                first.result,
+                (next(unpacked) if _flows(y) else y for y in leaves(first.result)),
+            )
+
+    def record(self, given: Sequence[Any]) -> _Recording:
+        """Run the function on these inputs in place of the traced ones, recording."""
+        with enable_grad():
+            fresh = [fresh_input(value) for value in given]
+            start = Node(np.zeros(0, dtype=np.float64)).number
+            inputs = iter(fresh)
+            args, kwargs = rebuilt(
+                self.call,
+                (
+                    next(inputs) if traced else leaf
+                    for leaf, traced in zip(leaves(self.call), self.traced, strict=True)
+                ),
+            )
+            result = self.f(*args, **kwargs)
+            outputs = [y._node for y in leaves(result) if _flows(y)]
+        nodes = [t._node for t in fresh]
+        for node in nodes:
+            node.leaf = None  # to a run around this one, it is no leaf of anyone's
+        outside = _Before(start)
+        reached = reachable(outputs, tracked=True, until=outside)
+        closed = [node for node in reached if node in outside and node not in nodes]
+        return _Recording(result, nodes, closed, outputs)
+
+    def evaluate(self, values: Sequence[Array]) -> Array:
+        """The value again, for other inputs. What the function closes over is where it was."""
+        for node, value in zip(self.closed, values[self.count :], strict=True):
+            if not np.array_equal(node.value, value, equal_nan=True):
+                raise ArgumentError(
+                    "checkpoint: a value that the function closes over cannot be replaced; make "
+                    "it an argument"
+                )
+        given = [Tensor(value, requires_grad=True) for value in values[: self.count]]
+        return _packed([node.value for node in self.record(given).outputs])
+
+    def pull_back(self, g: Array, y: Array, *values: Array) -> list[Array]:
+        """Record again, and send the cotangent back to the inputs and to what is closed over."""
+        again = self.record(values[: self.count])
+        value = _packed([node.value for node in again.outputs])
+        before = y._node.value if isinstance(y, Tensor) else y
+        if again.closed != self.closed or not np.array_equal(value, before, equal_nan=True):
+            raise GradientError(
+                "checkpoint: expected the function to compute the same again; got another value, "
+                "or other Tensors that it closes over; draw random numbers outside, and change "
+                "parameters only after backward()"
+            )
+        parts = _unpacked(g, [node.value for node in again.outputs])
+        seeds = list(zip(again.outputs, parts, strict=True))
+        targets = [*again.inputs, *self.closed]
+        recorded = any(map(is_traced, (g, *values)))
+        found = pull(plan(again.outputs, set(targets)), seeds, targets, recorded)
+        return [Tensor._of(node) if recorded else node.value for node in found]
+
+
+def _flows(y: Any) -> bool:
+    """Whether a gradient can flow through an output."""
+    return isinstance(y, Tensor) and y.requires_grad
+
+
+def _packed(values: Sequence[Array]) -> Array:
+    """Several outputs as one row, since a node has one value; one output as it is."""
+    return values[0] if len(values) == 1 else np.concatenate([np.ravel(v) for v in values])
+
+
+def _unpacked(row: Array, likes: Sequence[Array]) -> list[Array]:
+    """The same taken apart again."""
+    if len(likes) == 1:
+        return [row]
+    stops = np.cumsum([like.size for like in likes]).tolist()
+    return [
+        np.reshape(row[stop - like.size : stop], like.shape).astype(like.dtype)
+        for stop, like in zip(stops, likes, strict=True)
+    ]

@@ -1,0 +1,221 @@
+"""One recorded run of a function, ready to be pulled back through: what every transform is made of.
+
+Nesting needs no levels: an input that is itself being differentiated outside is passed on through
+an identity node, so the inner walk ends at that node and the outer one goes on through it. Where
+the outcome depends on anything outside, the inner walk is recorded, and the outcome is a Tensor.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from .._typing import Array
+from ..errors import ArgumentError, DtypeError, GradientError, ShapeError
+from ..primitives import IDENTITY
+from .backward import gradients, plan
+from .containers import is_container, leaves, leaves_like, rebuilt
+from .graph import Leaf, Node, reachable
+from .recording import enable_grad, is_recording
+from .tensor import Tensor
+
+__all__ = [
+    "Argnums",
+    "Function",
+    "Run",
+    "depends_outside",
+    "fresh_input",
+    "is_several",
+    "is_traced",
+    "matching",
+    "new_leaf",
+    "plain_output",
+    "pull",
+]
+
+Function = Callable[..., Any]
+Argnums = Any  # an integer, or a tuple or list of them
+
+
+class Run:
+    """One recorded run of a function on fresh inputs, which may come in containers."""
+
+    def __init__(
+        self, f: Function, args: Sequence[Any], kwargs: dict[str, Any], argnums: Argnums
+    ) -> None:
+        positions = _positions(argnums, len(args))
+        arguments = list(args)
+        recording = is_recording()
+        fresh: dict[int, list[Tensor]] = {}
+        with enable_grad():
+            for i in set(positions):
+                fresh[i] = [fresh_input(leaf) for leaf in leaves(args[i])]
+                arguments[i] = rebuilt(args[i], iter(fresh[i]))
+            self.output = f(*arguments, **kwargs)
+        self.chosen = tuple(args[i] for i in positions)  # the arguments as they came
+        self.inputs = tuple(t._node for i in positions for t in fresh[i])
+        for node in self.inputs:
+            node.leaf = None  # to a run around this one, it is no leaf of anyone's
+        self.own = set(self.inputs)
+        self.outputs = tuple(map(_output_node, leaves(self.output)))
+        self.visit = plan(self.outputs, self.own)
+        self.nested = recording and depends_outside(self.outputs, self.own)
+        self.tensors = any(isinstance(leaf, Tensor) for leaf in leaves(args))
+
+    @property
+    def y(self) -> Node:
+        """The one array that the function returned.
+
+        Raises:
+            GradientError: it returned several.
+        """
+        if is_container(self.output):
+            plain_output(self.output)
+        return self.outputs[0]
+
+    def value(self) -> Any:
+        """What the function returned, handed out."""
+        return rebuilt(self.output, map(self.present, self.outputs))
+
+    def pull(self, cotangents: Iterable[tuple[Node, Any]]) -> tuple[Any, ...]:
+        """Send cotangents of outputs back: one container of gradients for each chosen argument.
+
+        They are zeros where nothing depends on an input.
+        """
+        seeds = list(cotangents)
+        recorded = self.nested or any(is_traced(g) for _, g in seeds)
+        found = pull(self.visit, seeds, self.inputs, recorded)
+        return self.arranged(map(self.present, found))
+
+    def arranged(self, values: Iterable[Any]) -> tuple[Any, ...]:
+        """One value for each input, arranged as the chosen arguments are."""
+        rest = iter(values)
+        return tuple(rebuilt(tree, rest) for tree in self.chosen)
+
+    def seeds(self, where: str, cotangent: Any) -> list[tuple[Node, Any]]:
+        """Each output with its part of a cotangent."""
+        parts = leaves_like(where, self.output, cotangent)
+        return [
+            (node, matching(where, part, node.value))
+            for node, part in zip(self.outputs, parts, strict=True)
+        ]
+
+    def present(self, outcome: Node | Array) -> Array:
+        """Hand an outcome out: a Tensor where it is nested or Tensors came in, else an array."""
+        tensor = Tensor._of(outcome if isinstance(outcome, Node) else Node(outcome))
+        if is_recording() and depends_outside([tensor._node], self.own):
+            return tensor
+        value = tensor._node.value
+        # A private copy: the cotangents of two inputs may be one and the same array.
+        return Tensor._of(Node(value)) if self.tensors else value.copy()
+
+
+def pull(
+    visit: Sequence[Node],
+    seeds: Sequence[tuple[Node, Array]],
+    targets: Sequence[Node],
+    recorded: bool,
+) -> list[Node]:
+    """The cotangents that arrive at the targets, as nodes: with their recipe if recorded."""
+    if not recorded:
+        seeds = [(root, g._node.value if isinstance(g, Tensor) else g) for root, g in seeds]
+    ends = set(targets)
+    arrived = gradients(
+        visit, seeds, keep=ends.__contains__, targets=ends, wrap=Tensor._of if recorded else None
+    )
+    pulled = [arrived.get(t) for t in targets]
+    return [
+        p._node
+        if isinstance(p, Tensor)
+        else Node(np.zeros(t.value.shape, dtype=t.value.dtype) if p is None else p)
+        for p, t in zip(pulled, targets, strict=True)
+    ]
+
+
+def is_traced(value: Any) -> bool:
+    """Whether a value is being differentiated by now."""
+    return isinstance(value, Tensor) and value.requires_grad and is_recording()
+
+
+def depends_outside(roots: Sequence[Node], own: set[Node]) -> bool:
+    """Whether a value depends on a leaf, or through an input on its origin, that is not `own`."""
+    return any(
+        node.primitive is not None if node in own else node.leaf is not None
+        for node in reachable(roots, tracked=True, until=own)
+    )
+
+
+def fresh_input(value: Any) -> Tensor:
+    """An input that this run's walk ends at: an identity of a traced one, else a new leaf.
+
+    Raises:
+        DtypeError: it is not floating-point.
+    """
+    if isinstance(value, Tensor) and value.requires_grad:
+        return Tensor._record(IDENTITY, (value,), {})
+    tensor = Tensor(value)
+    if tensor.dtype.kind != "f":
+        raise DtypeError(
+            f"grad: expected a floating-point argument to differentiate by; got {tensor.dtype}; "
+            f"write 1.0 for 1, or convert with .astype(float)"
+        )
+    return Tensor._of(new_leaf(tensor._node.value))
+
+
+def new_leaf(value: Array) -> Node:
+    """A leaf that collects a gradient, without a Tensor to show it."""
+    node = Node(value)
+    node.tracked, node.leaf = True, Leaf()
+    return node
+
+
+def _positions(argnums: Any, count: int) -> list[int]:
+    wanted = argnums if is_several(argnums) else (argnums,)
+    for n in wanted:
+        if not isinstance(n, (int, np.integer)):
+            raise ArgumentError(f"grad: expected integers for argnums; got {n!r}; count from 0")
+        if not -count <= n < count:
+            raise ArgumentError(
+                f"grad: expected argnums of the function's {count} arguments; got {n}; count from 0"
+            )
+    return [int(n) % count for n in wanted]
+
+
+def is_several(argnums: Any) -> bool:
+    """Whether several gradients were asked for, so that a tuple is to be returned."""
+    return isinstance(argnums, (tuple, list))
+
+
+def _output_node(y: Any) -> Node:
+    return y._node if isinstance(y, Tensor) else Node(plain_output(y))
+
+
+def plain_output(y: Any) -> Array:
+    """The value of what a function returned.
+
+    Raises:
+        GradientError: it is not one array of numbers.
+    """
+    value = y._node.value if isinstance(y, Tensor) else y
+    if not hasattr(value, "__array_function__"):
+        value = np.asarray(None if is_container(value) else value)
+    if value.dtype.kind not in "fiub":
+        raise GradientError(
+            f"grad: expected a function that returns one array; got {type(y).__name__}; "
+            f"return one array of numbers"
+        )
+    return value
+
+
+def matching(where: str, given: Any, like: Array) -> Array:
+    """A cotangent or tangent in the shape and dtype of its value.
+
+    Raises:
+        ShapeError: it has another shape.
+    """
+    g = given if isinstance(given, Tensor) else np.array(given, dtype=like.dtype)
+    if g.dtype != like.dtype:
+        g = g.astype(like.dtype)
+    if g.shape != like.shape:
+        raise ShapeError(f"{where}: expected a vector of shape {like.shape}; got {g.shape}")
+    return g
