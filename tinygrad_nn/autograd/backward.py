@@ -13,14 +13,12 @@ import numpy as np
 from .._typing import Array, Shape
 from ..errors import GradientError
 from ..primitives import ASTYPE, Trait, without_scalar
-from .graph import Node, reachable
+from .graph import NO_OPTIONS, Node, reachable
 
 __all__ = ["gradients", "plan", "unbroadcast", "walk"]
 
 Seeds = Sequence[tuple[Node, Array]]
 Wrap = Callable[[Node], Array]
-
-_NO_OPTIONS: dict[str, Any] = {}
 
 
 def plan(roots: Sequence[Node], targets: Collection[Node] | None = None) -> list[Node]:
@@ -43,7 +41,7 @@ def gradients(
     visit: Sequence[Node],
     seeds: Seeds,
     *,
-    keep: Callable[[Node], bool] = lambda node: True,
+    keep: Collection[Node] | None = None,
     targets: Collection[Node] = (),
     wrap: Wrap | None = None,
 ) -> dict[Node, Array]:
@@ -57,17 +55,17 @@ def gradients(
     Args:
         visit: the nodes in order, from `plan`.
         seeds: the roots, each with the cotangent to start from.
-        keep: which nodes' gradients to return.
+        keep: the nodes whose gradients to return; by default all.
         targets: nodes not to go beyond.
         wrap: as for `walk`.
     """
     lazy = not all(isinstance(root.value, np.ndarray) for root, _ in seeds)
     with np.errstate(all="ignore"):  # the forward pass has warned of what is singular
         if not lazy:  # another library's arrays are not there to be looked at
-            found = {n: g for n, g in walk(visit, seeds, targets, wrap) if keep(n)}
+            found = dict(walk(visit, seeds, targets, wrap, keep))
             if np.isfinite(sum(np.add.reduce(g, axis=None) for g in found.values())):
                 return found
-        return {n: g for n, g in walk(visit, seeds, targets, wrap, guarded=True) if keep(n)}
+        return dict(walk(visit, seeds, targets, wrap, keep, guarded=True))
 
 
 def walk(
@@ -75,10 +73,13 @@ def walk(
     seeds: Seeds,
     targets: Collection[Node] = (),
     wrap: Wrap | None = None,
+    keep: Collection[Node] | None = None,
     *,
     guarded: bool = False,
 ) -> Iterator[tuple[Node, Array]]:
     """Visit the nodes of a plan; yield each with its complete gradient, outputs first.
+
+    This is the hot path of `backward`: every recorded operation passes through here once.
 
     Args:
         visit: the nodes in order, from `plan`.
@@ -87,40 +88,49 @@ def walk(
         wrap: makes what the rules compute with from a tracked node. By default that is its plain
             value; a wrapper that makes Tensors has the visit itself recorded, for higher
             derivatives.
+        keep: the nodes to yield; by default all.
         guarded: whether 0·∞ is 0 in what the program did not select, and at singular points.
     """
-    wanted = set(visit)
     guard = _Guard(seeds) if guarded else None
-    cotangents: dict[Node, Array] = {}
+    # What has arrived at each node of the plan so far. Nothing is sent to any other.
+    arrived: dict[Node, Array | None] = dict.fromkeys(visit)
     for root, seed in seeds:
-        cotangents[root] = cotangents[root] + seed if root in cotangents else seed
+        if root in arrived:
+            arrived[root] = seed if (before := arrived[root]) is None else before + seed
     for node in visit:
-        g = cotangents.pop(node, None)
+        g = arrived.pop(node, None)
         if g is None:
             continue
-        g = without_scalar(g)
-        yield node, g
+        if type(g) is not np.ndarray:
+            g = without_scalar(g)
+        if keep is None or node in keep:
+            yield node, g
         primitive = node.primitive
         if primitive is None or node in targets:
             continue
-        y = node.value if wrap is None else wrap(node)
-        values = [
-            i if type(i) is not Node else i.value if wrap is None or not i.tracked else wrap(i)
-            for i in node.inputs
-        ]
-        static = node.static or _NO_OPTIONS
-        all_parts = primitive.pull(0, g, y, values, static) if primitive.variadic else None
+        inputs, static = node.inputs, node.static or NO_OPTIONS
+        arguments = [g, node.value if wrap is None else wrap(node)]
+        for i in inputs:
+            if type(i) is Node:
+                i = i.value if wrap is None or not i.tracked else wrap(i)
+            arguments.append(i)
+        all_parts = primitive.pull(0, arguments, static) if primitive.variadic else None
         silent = None if guard is None else guard.silent(node, g)
-        for k, parent in enumerate(node.inputs):
-            if type(parent) is not Node or parent not in wanted:
+        for k, parent in enumerate(inputs):
+            if type(parent) is not Node or parent not in arrived:
                 continue
-            part = all_parts[k] if all_parts else primitive.pull(k, g, y, values, static)
+            if all_parts:
+                part = all_parts[k]
+            elif static or (cell := primitive.derivatives[k]) is None:
+                part = primitive.pull(k, arguments, static)
+            else:  # as `pull` does, without its overhead
+                part = cell.rule(*arguments)
             if silent is not None:
                 part = np.where(silent & ~np.isfinite(part), 0, part)
-            part = _fit(part, parent.value)
-            if parent in cotangents:
-                part = cotangents[parent] + part
-            cotangents[parent] = part
+            like = parent.value
+            if part.dtype is not like.dtype or part.shape != like.shape:
+                part = _fit(part, like)
+            arrived[parent] = part if (before := arrived[parent]) is None else before + part
 
 
 class _Guard:
@@ -156,21 +166,22 @@ class _Guard:
 
     def _pass_on(self, node: Node, selected: Array) -> None:
         """Mark which elements of the inputs are selected, given those of the output."""
-        primitive, static = node.primitive, node.static or _NO_OPTIONS
+        primitive, static = node.primitive, node.static or NO_OPTIONS
         if primitive is None:
             return
         follows = bool(primitive.traits & (Trait.SELECTS | Trait.LINEAR))
         flow = selected.astype(node.value.dtype)
+        arguments = [flow, node.value, *node.operands]
         all_parts = None
         if primitive.variadic and follows:
-            all_parts = primitive.pull(0, flow, node.value, node.operands, static)
+            all_parts = primitive.pull(0, arguments, static)
         for k, parent in enumerate(node.inputs):
             if type(parent) is not Node or not parent.tracked:
                 continue
             if all_parts is not None:
                 part = all_parts[k]
             elif follows:
-                part = primitive.pull(k, flow, node.value, node.operands, static)
+                part = primitive.pull(k, arguments, static)
             elif Trait.ELEMENTWISE in primitive.traits:
                 part = selected
             else:  # a product or a norm mixes its elements: all count, if any does
@@ -199,12 +210,14 @@ def unbroadcast(g: Array, shape: Shape) -> Array:
         GradientError: the two shapes are not related by broadcasting, as when a derivative that a
             user wrote returns something of the wrong shape.
     """
+    # The function called sum is slower than the method, but other libraries know it.
+    total: Any = np.add.reduce if type(g) is np.ndarray else np.sum
     added = g.ndim - len(shape)
     stretched = [added + i for i, n in enumerate(shape) if n == 1 and g.shape[added + i] != 1]
     if stretched:
-        g = np.add.reduce(g, axis=tuple(stretched), keepdims=True)  # (2, 3, 4) -> (2, 3, 1)
+        g = total(g, axis=tuple(stretched), keepdims=True)  # (2, 3, 4) -> (2, 3, 1)
     if added > 0:
-        g = np.add.reduce(g, axis=tuple(range(added)))  # (2, 3, 1) -> (3, 1)
+        g = total(g, axis=tuple(range(added)))  # (2, 3, 1) -> (3, 1)
     if g.shape != shape:
         # A gradient may also come back smaller than its value, as one that is constant there.
         try:

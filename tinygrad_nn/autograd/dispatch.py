@@ -21,7 +21,7 @@ from ..errors import (
     ValueRangeError,
 )
 from ..primitives import Primitive, Rewrite, Trait, find, name_of, without_scalar
-from .graph import Node
+from .graph import NO_OPTIONS, Node
 from .recording import source_line, state, user_site
 
 __all__ = ["Recorded", "as_dtype"]
@@ -43,13 +43,13 @@ class Recorded:
         handle._node = node
         return handle
 
-    @classmethod
     def _record(
-        cls, primitive: Primitive, arguments: Sequence[Any], static: dict[str, Any]
+        self, primitive: Primitive, arguments: Sequence[Any], static: dict[str, Any] = NO_OPTIONS
     ) -> Self:
         """Run a row of the table on values; remember how, where a gradient may flow.
 
-        This is the hot path: every operation on Tensors passes through here once.
+        This is the hot path: every operation on Tensors passes through here once. So it is a
+        plain method, whichever Tensor it is called on: a class method takes longer to find.
         """
         inputs: list[Any] = []
         values: list[Any] = []
@@ -68,12 +68,14 @@ class Recorded:
                 inputs.append(argument)
                 values.append(argument)
         try:
-            value = primitive.evaluate(values, static)
+            if static or primitive.variadic:
+                value = primitive.evaluate(values, static)
+            else:  # as `evaluate` does, without its overhead
+                value = primitive.function(*values)
         except _NUMPY_ERRORS as error:
             raise _retold(error, primitive.name, values, primitive.traits) from error
         if type(value) is not np.ndarray:
             value = without_scalar(value)
-        result = cls.__new__(cls)
         kind = value.dtype.kind
         if tracked and state.enabled and kind not in "iub":
             if kind != "f":  # never drop a gradient silently
@@ -81,18 +83,20 @@ class Recorded:
             if arrays:
                 inputs = [_own(i) for i in inputs]
             code, instruction = user_site()
-            result._node = Node(
+            node = Node(
                 value,
                 primitive,
                 tuple(inputs),
-                static,
+                static or None,
                 not primitive.opaque,
                 state.scope,
                 code,
                 instruction,
             )
         else:
-            result._node = Node(value)
+            node = Node(value)
+        result = object.__new__(type(self))
+        result._node = node
         return result
 
     def __apply_primitive__(
@@ -111,7 +115,10 @@ class Recorded:
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
         if method == "__call__":
-            return self._apply(ufunc, inputs, kwargs)
+            entry = find(ufunc)
+            if kwargs or not isinstance(entry, Primitive):
+                return self._apply(ufunc, inputs, kwargs)
+            return self._record(entry, inputs, kwargs)  # there is nothing to bind
         if method == "at" and (isinstance(inputs[0], Recorded) or _needs_gradient(inputs)):
             raise AssignmentError(
                 f"numpy.{ufunc.__name__}.at: expected plain arrays, since it writes in place; got "
@@ -120,9 +127,8 @@ class Recorded:
             )
         return self._apply(getattr(ufunc, method), inputs, kwargs)
 
-    @classmethod
     def _apply(
-        cls, function: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]
+        self, function: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]
     ) -> Any:
         """Carry out a NumPy function by what the table says of it.
 
@@ -138,7 +144,7 @@ class Recorded:
                 if _needs_gradient((args, kwargs)):
                     raise
             else:
-                return cls._record(entry, arrays, static)
+                return self._record(entry, arrays, static)
         elif isinstance(entry, Rewrite) and (entry.always or _needs_gradient((args, kwargs))):
             try:
                 return entry.compose(args, kwargs)
@@ -146,7 +152,7 @@ class Recorded:
                 raise _retold(error, entry.name, args) from error
         elif entry is None and _needs_gradient((args, kwargs)):
             raise _without_derivative(name_of(function))
-        return cls._compute(function, args, kwargs)
+        return self._compute(function, args, kwargs)
 
     @classmethod
     def _compute(

@@ -14,7 +14,10 @@ from .._typing import Array
 from ..primitives import Primitive
 from .recording import Scope, SourceLine, source_line
 
-__all__ = ["Graph", "Leaf", "Node", "reachable"]
+__all__ = ["NO_OPTIONS", "Graph", "Leaf", "Node", "reachable"]
+
+
+NO_OPTIONS: dict[str, Any] = {}  # the static arguments of most calls, never written into
 
 
 class Leaf:

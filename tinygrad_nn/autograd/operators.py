@@ -29,10 +29,10 @@ def _operator(name: str, *, reflected: bool = False) -> Callable[[Any, Any], Any
     row = TABLE[f"numpy.{name}"]
 
     def operator(self: Any, other: Any) -> Any:
-        return self._record(row, (self, other), {})
+        return self._record(row, (self, other))
 
     def reflected_operator(self: Any, other: Any) -> Any:
-        return self._record(row, (other, self), {})
+        return self._record(row, (other, self))
 
     return reflected_operator if reflected else operator
 
@@ -41,7 +41,7 @@ def _unary(name: str) -> Callable[[Any], Any]:
     row = TABLE[f"numpy.{name}"]
 
     def operator(self: Any) -> Any:
-        return self._record(row, (self,), {})
+        return self._record(row, (self,))
 
     return operator
 
@@ -66,7 +66,7 @@ def _in_place(name: str) -> Callable[[Any, Any], Any]:
                 f"{node.described}: an in-place operator would replace a value that needs its "
                 f"gradient; update parameters inside `with tinygrad_nn.no_grad():`"
             )
-        result = self._record(row, (self, other), {})
+        result = self._record(row, (self, other))
         if node.primitive is not None or result._node.tracked:
             return result  # not a leaf: the name is rebound, as Python does for immutable values
         self.data = result._node.value
@@ -83,6 +83,20 @@ def _method(function: Callable[..., Any]) -> Callable[..., Any]:
 
     method.__name__ = function.__name__
     method.__doc__ = f"As `numpy.{function.__name__}`, of this Tensor."
+    return method
+
+
+def _writing(name: str, instead: str) -> Callable[..., Any]:
+    """An ndarray method that works in place, which a recorded value cannot allow."""
+
+    def method(self: Any, *args: Any, **kwargs: Any) -> Any:
+        raise AssignmentError(
+            f"{self._node.described}.{name}(): expected to make a new array; got a method that "
+            f"writes in place, into a value that a graph may need; use {instead}"
+        )
+
+    method.__name__ = name
+    method.__doc__ = f"Refused: use {instead}."
     return method
 
 
@@ -116,16 +130,48 @@ class ArrayLike(Recorded):
     __and__, __rand__ = _computed(np.bitwise_and), _computed(np.bitwise_and)
     __or__, __ror__ = _computed(np.bitwise_or), _computed(np.bitwise_or)
     __xor__, __rxor__ = _computed(np.bitwise_xor), _computed(np.bitwise_xor)
+    __lshift__, __rshift__ = _computed(np.left_shift), _computed(np.right_shift)
 
-    def __pow__(self, exponent: Any) -> Any:
+    def __pow__(self, exponent: Any, modulus: Any = None) -> Any:
+        if modulus is not None:
+            return NotImplemented  # as ndarray: there is no power in modular arithmetic
         # As ndarray's own operator: the common powers are functions that are exact, and fast.
         row = _POWER
         if type(exponent) in (int, float) and self._node.value.dtype.kind == "f":
             row = _SPECIAL_POWERS.get(exponent, _POWER)
-        return self._record(row, (self, exponent) if row is _POWER else (self,), {})
+        return self._record(row, (self, exponent) if row is _POWER else (self,))
 
     def __invert__(self) -> Any:
         return self._compute(np.invert, (self,), {})
+
+    def __divmod__(self, other: Any) -> Any:
+        return self // other, self % other
+
+    def __rdivmod__(self, other: Any) -> Any:
+        return other // self, other % self
+
+    def __round__(self, decimals: int | None = None) -> Any:
+        return self._apply(np.round, (self, decimals or 0), {})
+
+    @property
+    def T(self) -> Any:  # noqa: N802  NumPy's own name
+        """The transpose: all axes in reverse order."""
+        return self._apply(np.transpose, (self,), {})
+
+    @property
+    def mT(self) -> Any:  # noqa: N802  NumPy's own name
+        """The transpose of each matrix: the last two axes exchanged."""
+        return self._apply(np.matrix_transpose, (self,), {})
+
+    @property
+    def real(self) -> Any:
+        """The real part: this Tensor itself, since there are no complex ones."""
+        return self
+
+    @property
+    def imag(self) -> Any:
+        """The imaginary part: zeros."""
+        return self._apply(np.imag, (self,), {})
 
     # --- ndarray's methods --------------------------------------------------------------------
 
@@ -155,7 +201,19 @@ class ArrayLike(Recorded):
     exp, log, sqrt, tanh = _method(np.exp), _method(np.log), _method(np.sqrt), _method(np.tanh)
     clip, round, copy = _method(np.clip), _method(np.round), _method(np.copy)
     argmax, argmin, argsort = _method(np.argmax), _method(np.argmin), _method(np.argsort)
+    argpartition, searchsorted = _method(np.argpartition), _method(np.searchsorted)
     any, all, nonzero = _method(np.any), _method(np.all), _method(np.nonzero)
     prod, cumsum, cumprod = _method(np.prod), _method(np.cumsum), _method(np.cumprod)
-    repeat, take = _method(np.repeat), _method(np.take)
+    repeat, take, choose = _method(np.repeat), _method(np.take), _method(np.choose)
     trace, diagonal = _method(np.trace), _method(np.diagonal)
+    conj = conjugate = _method(np.conjugate)
+
+    def compress(self, condition: Any, axis: int | None = None) -> Any:
+        """The elements, or slices along an axis, where a condition holds, as `numpy.compress`."""
+        return self._apply(np.compress, (condition, self, axis), {})
+
+    sort = _writing("sort", "np.sort(x)")
+    partition = _writing("partition", "np.partition(x, kth)")
+    resize = _writing("resize", "np.resize(x, shape) or x.reshape(shape)")
+    fill = _writing("fill", "np.full_like(x, value)")
+    put = _writing("put", "tinygrad_nn.index_update(x, index, values)")

@@ -120,11 +120,15 @@ def user_site() -> tuple[CodeType | None, int]:
 
     Frames themselves are never kept: they would hold every local variable alive.
     """
-    frame = sys._getframe(2)
+    try:
+        frame = sys._getframe(3)  # whoever called the function that asks is this package's
+    except ValueError:  # and nobody called that, as in a thread that starts with an operation
+        return None, -1
     while True:
         code = frame.f_code
-        ours = _ours.get(code.co_filename)
-        if ours is None:
+        try:
+            ours = _ours[code.co_filename]
+        except KeyError:
             ours = _ours[code.co_filename] = code.co_filename.startswith(_PACKAGE)
         if not ours:
             return code, frame.f_lasti

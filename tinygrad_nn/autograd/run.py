@@ -121,7 +121,7 @@ def pull(
         seeds = [(root, g._node.value if isinstance(g, Tensor) else g) for root, g in seeds]
     ends = set(targets)
     arrived = gradients(
-        visit, seeds, keep=ends.__contains__, targets=ends, wrap=Tensor._of if recorded else None
+        visit, seeds, keep=ends, targets=ends, wrap=Tensor._of if recorded else None
     )
     pulled = [arrived.get(t) for t in targets]
     return [
@@ -152,7 +152,7 @@ def fresh_input(value: Any) -> Tensor:
         DtypeError: it is not floating-point.
     """
     if isinstance(value, Tensor) and value.requires_grad:
-        return Tensor._record(IDENTITY, (value,), {})
+        return value._record(IDENTITY, (value,))
     tensor = Tensor(value)
     if tensor.dtype.kind != "f":
         raise DtypeError(
@@ -213,7 +213,8 @@ def matching(where: str, given: Any, like: Array) -> Array:
     Raises:
         ShapeError: it has another shape.
     """
-    g = given if isinstance(given, Tensor) else np.array(given, dtype=like.dtype)
+    known = hasattr(given, "__array_function__") and not isinstance(given, np.ndarray)
+    g = given if known else np.array(given, dtype=like.dtype)  # other libraries' arrays stay lazy
     if g.dtype != like.dtype:
         g = g.astype(like.dtype)
     if g.shape != like.shape:

@@ -174,9 +174,14 @@ class Tensor(ArrayLike):
         return self._node.value.size
 
     @property
-    def T(self) -> "Tensor":  # noqa: N802  NumPy's own name
-        """The transpose: all axes in reverse order."""
-        return self._apply(np.transpose, (self,), {})
+    def itemsize(self) -> int:
+        """The bytes that one element takes."""
+        return self.dtype.itemsize
+
+    @property
+    def nbytes(self) -> int:
+        """The bytes that all elements take."""
+        return self.size * self.itemsize
 
     def numpy(self) -> Array:
         """The value as a read-only NumPy array, without its history."""
@@ -235,7 +240,9 @@ class Tensor(ArrayLike):
             )
         node.seed = seed
         # Collect first and store after: if a derivative raises, no gradient is half added.
-        arrived = gradients(plan([node]), [(node, seed)], keep=lambda n: n.leaf is not None)
+        visit = plan([node])
+        leaves = {n for n in visit if n.leaf is not None}
+        arrived = gradients(visit, [(node, seed)], keep=leaves)
         for n, g in arrived.items():
             if n.leaf is not None:
                 n.leaf.grad = g if n.leaf.grad is None else without_scalar(n.leaf.grad + g)

@@ -79,6 +79,8 @@ def _qr(a: Array) -> Array:
 
 
 def _cholesky(a: Array) -> Array:
+    if hasattr(a, "__dask_graph__"):  # whose function of this name gives Lᵀ
+        raise MissingDerivativeError("cholesky: there is no derivative for Dask arrays")
     return np.linalg.cholesky(_symmetric(a))
 
 

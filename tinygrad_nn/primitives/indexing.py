@@ -11,6 +11,7 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
 from .._typing import Array, Shape
+from ..errors import MissingDerivativeError
 from .arrays import as_array
 from .elementwise import stop_gradient
 from .primitive import Primitive, Trait, call, d
@@ -33,10 +34,25 @@ def _getitem(a: Array, index: Any) -> Array:
 
 def _scatter(a: Array, shape: Shape, index: Any) -> Array:
     out = np.zeros_like(a, shape=shape)
+    if not isinstance(out, np.ndarray):
+        return _scatter_lazily(a, out, index)
     if _selects_each_once(index):
         out[index] = a
     else:
         np.add.at(out, index, a)
+    return out
+
+
+def _scatter_lazily(a: Array, out: Array, index: Any) -> Array:
+    """Put elements back in another library's array, which can be written by slices alone."""
+    parts = index if isinstance(index, tuple) else (index,)
+    if any(hasattr(part, "dtype") for part in parts):
+        raise MissingDerivativeError(
+            f"indexing {type(out).__name__} by arrays: elements cannot be put back by them; index "
+            f"by integers and slices"
+        )
+    where = tuple(part for part in parts if part is not None)
+    out[where] = np.reshape(a, np.broadcast_to(0, out.shape)[where].shape)
     return out
 
 
@@ -80,7 +96,7 @@ def by_position(rearrange: Callable[..., Array], *arrays: Array) -> Array:
     for a in arrays:
         numbers.append(np.arange(start, start + a.size).reshape(a.shape))
         start += a.size
-    flat = [np.reshape(a, -1) for a in arrays]
+    flat = [np.reshape(a, (-1,)) for a in arrays]
     pool = flat[0] if len(flat) == 1 else np.concatenate(flat)
     return pool[rearrange(*numbers)]
 
@@ -110,7 +126,7 @@ def _take(
 ) -> Array:
     a, indices = as_array(a), as_array(indices)
     if axis is None:
-        a, axis = np.reshape(a, -1), 0
+        a, axis = np.reshape(a, (-1,)), 0
     axis = normalize_axis_index(axis, a.ndim)
     n = a.shape[axis]
     if mode == "wrap":
@@ -125,7 +141,7 @@ def _take(
 @rewrite("numpy.take_along_axis", "a[i] along an axis, each line by its own i")
 def _take_along_axis(arr: Array, indices: Array, axis: int | None = -1) -> Array:
     if axis is None:
-        arr, axis = np.reshape(arr, -1), 0
+        arr, axis = np.reshape(arr, (-1,)), 0
     return arr[along_axis(arr.shape, indices, axis)]
 
 
@@ -158,7 +174,7 @@ def _sort(
     stable: bool | None = None,
 ) -> Array:
     if axis is None:
-        a, axis = np.reshape(a, -1), 0
+        a, axis = np.reshape(a, (-1,)), 0
     if a.ndim == 0:
         raise np.exceptions.AxisError(axis, 0)
     return a[along_axis(a.shape, np.argsort(a, axis=axis, kind="stable"), axis)]
@@ -169,7 +185,7 @@ def _partition(
     a: Array, kth: Any, axis: int | None = -1, kind: Any = "introselect", order: None = None
 ) -> Array:
     if axis is None:
-        a, axis = np.reshape(a, -1), 0
+        a, axis = np.reshape(a, (-1,)), 0
     return a[along_axis(a.shape, np.argpartition(a, kth, axis=axis, kind=kind), axis)]
 
 

@@ -180,10 +180,10 @@ class Primitive:
             return self.function(values, **static)
         return self.function(*values, **static)
 
-    def pull(
-        self, position: int, g: Array, y: Array, values: Sequence[Array], static: dict[str, Any]
-    ) -> Array:
+    def pull(self, position: int, arguments: Sequence[Array], static: dict[str, Any]) -> Array:
         """Send the cotangent of the output back to one input, by that input's derivative.
+
+        The arguments are the rule's own: the cotangent, the output, and the inputs.
 
         For a variadic row the position is 0, and what comes back is a list with the parts of all
         inputs: one by one, many pieces would take forever.
@@ -197,7 +197,7 @@ class Primitive:
                 f"{self.qualified_name}: argument {position} has no derivative; pass it as a "
                 f"constant, for instance through .detach()"
             )
-        return cell.rule(g, y, *values, **static)
+        return cell.rule(*arguments, **static)
 
     def bind(
         self, args: Sequence[Any], kwargs: dict[str, Any]
@@ -208,10 +208,11 @@ class Primitive:
             ArgumentError: there are too many arguments, or an array is missing.
             MissingDerivativeError: an option is set that the derivative does not know.
         """
-        if len(args) != self.arrays or not kwargs.keys() <= self.options:
-            args, kwargs = self._bind_by_name(args, kwargs)
-        if any(isinstance(value, (list, np.ndarray)) for value in kwargs.values()):
-            kwargs = {name: _frozen(value) for name, value in kwargs.items()}
+        if kwargs or len(args) != self.arrays:
+            if len(args) != self.arrays or not kwargs.keys() <= self.options:
+                args, kwargs = self._bind_by_name(args, kwargs)
+            if any(isinstance(value, (list, np.ndarray)) for value in kwargs.values()):
+                kwargs = {name: _frozen(value) for name, value in kwargs.items()}
         return (tuple(args[0]) if self.variadic else args), kwargs
 
     def _bind_by_name(

@@ -58,7 +58,7 @@ def _rot90(m: Array, k: int = 1, axes: Sequence[int] = (0, 1)) -> Array:
 def _roll(a: Array, shift: Any, axis: Axis = None) -> Array:
     a = as_array(a)
     if axis is None:
-        return np.reshape(_roll(np.reshape(a, -1), shift, 0), a.shape)
+        return np.reshape(_roll(np.reshape(a, (-1,)), shift, 0), a.shape)
     pairs = np.broadcast(shift, normalize_axis_tuple(axis, a.ndim, allow_duplicate=True))
     for steps, along in pairs:
         n = a.shape[along]
@@ -77,7 +77,7 @@ def _roll(a: Array, shift: Any, axis: Axis = None) -> Array:
 def _repeat(a: Array, repeats: Any, axis: int | None = None) -> Array:
     a = as_array(a)
     if axis is None:
-        a, axis = np.reshape(a, -1), 0
+        a, axis = np.reshape(a, (-1,)), 0
     axis = normalize_axis_index(axis, a.ndim)
     if np.size(repeats) != 1:
         return a[(slice(None),) * axis + (np.repeat(np.arange(a.shape[axis]), repeats),)]

@@ -117,13 +117,13 @@ def _product(g: Array, y: Array, a: Array, axis: Axis = None, keepdims: bool = F
 
 def _running_sum(g: Array, y: Array, a: Array, axis: int | None = None) -> Array:
     if axis is None:
-        return np.reshape(_running_sum(g, y, np.reshape(a, -1), 0), a.shape)
+        return np.reshape(_running_sum(g, y, np.reshape(a, (-1,)), 0), a.shape)
     return np.flip(np.cumsum(np.flip(g, axis), axis=axis), axis)
 
 
 def _running_product(g: Array, y: Array, a: Array, axis: int | None = None) -> Array:
     if axis is None:
-        return np.reshape(_running_product(g, y, np.reshape(a, -1), 0), a.shape)
+        return np.reshape(_running_product(g, y, np.reshape(a, (-1,)), 0), a.shape)
     # ∂/∂aᵢ Σⱼ gⱼ·a₁…aⱼ = a₁…aᵢ₋₁·sᵢ with sᵢ = gᵢ + aᵢ₊₁·sᵢ₊₁. Dividing y by aᵢ would fail at 0.
     a, g = np.moveaxis(a, axis, -1), np.moveaxis(g, axis, -1)
     n = a.shape[-1]
@@ -136,9 +136,11 @@ def _running_product(g: Array, y: Array, a: Array, axis: int | None = None) -> A
 
 
 def _log_sum_exp(a: Array, axis: Axis = None, keepdims: bool = False) -> Array:
-    axes: Any = tuple(range(a.ndim)) if axis is None else axis
-    reduce: Any = np.logaddexp.reduce
-    return reduce(a, axis=axes, keepdims=keepdims)
+    largest = np.max(a, axis=axis, keepdims=True)
+    shift = np.where(np.isfinite(largest), largest, 0)  # adding a constant changes nothing
+    with np.errstate(divide="ignore"):  # the logarithm of nothing is −∞, and rightly so
+        y = np.log(np.sum(np.exp(a - shift), axis=axis, keepdims=True)) + shift
+    return y if keepdims else np.squeeze(y, axis=axis)
 
 
 def _share(g: Array, y: Array, a: Array, axis: Axis = None, keepdims: bool = False) -> Array:
