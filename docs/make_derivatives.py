@@ -25,6 +25,7 @@ KINDS = {
     "trigonometry": "Trigonometry",
     "choices": "Choices and steps",
     "reductions": "Reductions",
+    "running": "Running sums and products",
     "products": "Products",
     "linalg": "Linear algebra",
     "decompositions": "Decompositions",

@@ -142,7 +142,9 @@ class Recorded:
                 arrays, static = entry.bind(args, kwargs)
             except MissingDerivativeError:
                 if _needs_gradient((args, kwargs)):
-                    raise
+                    if entry.widened is None:
+                        raise
+                    return entry.widened(*args, **kwargs)
             else:
                 return self._record(entry, arrays, static)
         elif isinstance(entry, Rewrite) and (entry.always or _needs_gradient((args, kwargs))):

@@ -127,6 +127,7 @@ class Primitive:
         "singular",
         "traits",
         "variadic",
+        "widened",
     )
 
     def __init__(
@@ -142,6 +143,7 @@ class Primitive:
         singular: Callable[..., Array] | None = None,
         calls: Sequence[Call] = (),
         sampler: Sampler | None = None,
+        widened: Callable[..., Array] | None = None,
     ) -> None:
         self.function = function
         self.formula = formula
@@ -161,6 +163,7 @@ class Primitive:
         self.kinks = kinks
         self.singular = singular  # where the derivative has no finite value
         self.sampler = sampler
+        self.widened = widened  # the function with options that the rules do not know, composed
         self.calls = tuple(calls) or (_UNARY if self.arrays == 1 else _BINARY)
 
     def __repr__(self) -> str:

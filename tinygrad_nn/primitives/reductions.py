@@ -8,8 +8,10 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
 from .._typing import Array, Axis
+from ..errors import ArgumentError, MissingDerivativeError
 from .arrays import as_array
 from .primitive import Call, Trait, call, d
+from .running import products_before
 from .table import constant, define, rewrite
 
 __all__ = ["LOG_SOFTMAX", "SUM"]
@@ -30,13 +32,6 @@ SPREADS: tuple[Call, ...] = (
     call((3, 4), axis=0, ddof=1),
     call((2, 3, 4), axis=(0, 2)),
     call((3, 4), axis=-1, ddof=1, keepdims=True),
-)
-RUNNING: tuple[Call, ...] = (
-    call((3, 4), axis=0),
-    call((3, 4), axis=-1),
-    call((3, 4)),
-    call((5,)),
-    call((2, 3, 2), axis=1),
 )
 
 
@@ -96,12 +91,6 @@ def _extreme(g: Array, y: Array, a: Array, axis: Axis = None, keepdims: bool = F
     return chosen * (_back(g, axis, keepdims) / share)
 
 
-def _before(a: Array) -> Array:
-    """The product of the elements before each one, along the last axis."""
-    first = np.ones_like(a[..., :1])
-    return np.cumprod(np.concatenate([first, a[..., :-1]], axis=-1), axis=-1)
-
-
 def _product(g: Array, y: Array, a: Array, axis: Axis = None, keepdims: bool = False) -> Array:
     # The product of all the others is that of those before times that of those after: nothing is
     # divided, so zeros do no harm.
@@ -109,30 +98,10 @@ def _product(g: Array, y: Array, a: Array, axis: Axis = None, keepdims: bool = F
     kept = [i for i in range(a.ndim) if i not in axes]
     moved = np.transpose(a, (*kept, *axes))  # (kept..., reduced...)
     row = np.reshape(moved, (math.prod(a.shape[i] for i in kept), -1)) if a.size else moved
-    others = _before(row) * np.flip(_before(np.flip(row, -1)), -1)
+    others = products_before(row) * np.flip(products_before(np.flip(row, -1)), -1)
     back = np.argsort((*kept, *axes)).tolist()
     others = np.transpose(np.reshape(others, moved.shape), back)  # as a again
     return _back(g, axis, keepdims) * others
-
-
-def _running_sum(g: Array, y: Array, a: Array, axis: int | None = None) -> Array:
-    if axis is None:
-        return np.reshape(_running_sum(g, y, np.reshape(a, (-1,)), 0), a.shape)
-    return np.flip(np.cumsum(np.flip(g, axis), axis=axis), axis)
-
-
-def _running_product(g: Array, y: Array, a: Array, axis: int | None = None) -> Array:
-    if axis is None:
-        return np.reshape(_running_product(g, y, np.reshape(a, (-1,)), 0), a.shape)
-    # ∂/∂aᵢ Σⱼ gⱼ·a₁…aⱼ = a₁…aᵢ₋₁·sᵢ with sᵢ = gᵢ + aᵢ₊₁·sᵢ₊₁. Dividing y by aᵢ would fail at 0.
-    a, g = np.moveaxis(a, axis, -1), np.moveaxis(g, axis, -1)
-    n = a.shape[-1]
-    if n == 0:
-        return np.moveaxis(g, -1, axis)
-    sums = [g[..., -1]]
-    for i in range(n - 1, 0, -1):
-        sums.append(g[..., i - 1] + a[..., i] * sums[-1])
-    return np.moveaxis(_before(a) * np.stack(sums[::-1], axis=-1), -1, axis)
 
 
 def _log_sum_exp(a: Array, axis: Axis = None, keepdims: bool = False) -> Array:
@@ -160,24 +129,96 @@ def _log_softmax_back(g: Array, y: Array, x: Array, axis: Axis = -1) -> Array:
     return g - np.exp(y) * np.sum(g, axis=axis, keepdims=True)
 
 
+# --- with options that the rules do not know ----------------------------------------------------
+
+
+def _selected(a: Array, where: Array, neutral: float) -> Array:
+    """The array with what is left out made neutral."""
+    return a if where is None or where is True else np.where(where, a, neutral)
+
+
+def _refuse_out(name: str, out: Array) -> None:
+    if out is not None:
+        raise MissingDerivativeError(
+            f"numpy.{name}: there is no derivative with out=; use the returned array"
+        )
+
+
+def _widened_sum(name: str, neutral: float, combine: Callable[..., Array]) -> Callable[..., Array]:
+    """A sum or product of chosen elements, in a dtype, from an initial value."""
+
+    def widened(
+        a: Array,
+        axis: Axis = None,
+        dtype: Any = None,
+        out: Array = None,
+        keepdims: bool = False,
+        initial: Any = np._NoValue,
+        where: Array = None,
+    ) -> Array:
+        _refuse_out(name, out)
+        a = as_array(a) if dtype is None else as_array(a).astype(dtype)
+        y = getattr(np, name)(_selected(a, where, neutral), axis=axis, keepdims=bool(keepdims))
+        return y if initial is np._NoValue else combine(y, initial)
+
+    return widened
+
+
+def _widened_extreme(
+    name: str, neutral: float, combine: Callable[..., Array]
+) -> Callable[..., Array]:
+    """The largest or smallest of chosen elements, and of an initial value."""
+
+    def widened(
+        a: Array,
+        axis: Axis = None,
+        out: Array = None,
+        keepdims: bool = False,
+        initial: Any = np._NoValue,
+        where: Array = None,
+    ) -> Array:
+        _refuse_out(name, out)
+        if where is not None and initial is np._NoValue:
+            raise ArgumentError(f"numpy.{name}: where= needs initial=, as in NumPy")
+        chosen = _selected(as_array(a), where, neutral)
+        y = getattr(np, name)(chosen, axis=axis, keepdims=bool(keepdims))
+        return y if initial is np._NoValue else combine(y, initial)
+
+    return widened
+
+
+def _widened_mean(
+    a: Array,
+    axis: Axis = None,
+    dtype: Any = None,
+    out: Array = None,
+    keepdims: bool = False,
+    *,
+    where: Array = None,
+) -> Array:
+    _refuse_out("mean", out)
+    a = as_array(a) if dtype is None else as_array(a).astype(dtype)
+    if where is None:
+        return np.mean(a, axis=axis, keepdims=bool(keepdims))
+    counted = np.broadcast_to(where, a.shape)
+    total = np.sum(_selected(a, where, 0), axis=axis, keepdims=bool(keepdims))
+    return total / np.sum(counted, axis=axis, keepdims=bool(keepdims)).astype(a.dtype)
+
+
 # A row is a line of mathematics: see elementwise.py.
 # fmt: off
 
 SUM = define(np.sum, "Σ a", Trait.LINEAR | Trait.ANALYTIC | Trait.OUT,
        d("g, repeated along the axis", _sum),
-       parameters="a axis dtype out keepdims initial where", calls=CALLS)
+       parameters="a axis dtype out keepdims initial where", calls=CALLS,
+       widened=_widened_sum("sum", 0, np.add))
 define(np.mean, "Σ a / n", Trait.LINEAR | Trait.ANALYTIC | Trait.OUT,
        d("g / n, repeated along the axis", _mean),
-       parameters="a axis dtype out keepdims where", calls=CALLS)
+       parameters="a axis dtype out keepdims where", calls=CALLS, widened=_widened_mean)
 define(np.prod, "Π a", Trait.ANALYTIC | Trait.OUT,
        d("g·Π of all the others", _product),
-       parameters="a axis dtype out keepdims initial where", calls=CALLS)
-define(np.cumsum, "a₁, a₁ + a₂, …", Trait.LINEAR | Trait.ANALYTIC | Trait.OUT,
-       d("…, gₙ₋₁ + gₙ, gₙ: the running sum from the end", _running_sum),
-       parameters="a axis dtype out", calls=RUNNING)
-define(np.cumprod, "a₁, a₁a₂, …", Trait.ANALYTIC | Trait.OUT,
-       d("a₁…aᵢ₋₁·sᵢ, with sᵢ = gᵢ + aᵢ₊₁·sᵢ₊₁", _running_product),
-       parameters="a axis dtype out", calls=RUNNING)
+       parameters="a axis dtype out keepdims initial where", calls=CALLS,
+       widened=_widened_sum("prod", 1, np.multiply))
 define(np.var, "Σ(a − ā)² / (n − ddof)", Trait.OUT,
        d("2·g·(a − ā) / (n − ddof)", _var),
        parameters="a axis dtype out ddof keepdims where mean correction",
@@ -189,11 +230,13 @@ define(np.std, "√(Σ(a − ā)² / (n − ddof))", Trait.OUT,
 for extreme in (np.max, np.amax):
     define(extreme, "max a", Trait.SELECTS | Trait.OUT,
            d("g·[a = y], shared equally among ties", _extreme),
-           parameters="a axis out keepdims initial where", calls=CALLS)
+           parameters="a axis out keepdims initial where", calls=CALLS,
+           widened=_widened_extreme("max", -math.inf, np.maximum))
 for extreme in (np.min, np.amin):
     define(extreme, "min a", Trait.SELECTS | Trait.OUT,
            d("g·[a = y], shared equally among ties", _extreme),
-           parameters="a axis out keepdims initial where", calls=CALLS)
+           parameters="a axis out keepdims initial where", calls=CALLS,
+           widened=_widened_extreme("min", math.inf, np.minimum))
 LOG_SUM_EXP = define(_log_sum_exp, "ln Σ eᵃ", Trait.NONE,
        d("g·eᵃ⁻ʸ", _share),
        name="tinygrad_nn.log_sum_exp", parameters="a axis keepdims", calls=CALLS)
@@ -214,31 +257,6 @@ constant("nanargmax nanargmin argwhere flatnonzero lexsort digitize")
 @rewrite("numpy.ptp", "max a − min a", call((3, 4)), call((3, 4), axis=1, keepdims=True))
 def _ptp(a: Array, axis: Axis = None, out: None = None, keepdims: bool = False) -> Array:
     return np.max(a, axis=axis, keepdims=keepdims) - np.min(a, axis=axis, keepdims=keepdims)
-
-
-@rewrite("numpy.cumulative_sum", "a₁, a₁ + a₂, …", call((5,)), call((3, 4), axis=1))
-def _cumulative_sum(
-    x: Array, /, *, axis: int | None = None, include_initial: bool = False
-) -> Array:
-    return _cumulative(np.cumsum, x, axis, 0 if include_initial else None)
-
-
-@rewrite("numpy.cumulative_prod", "a₁, a₁a₂, …", call((5,)), call((3, 4), axis=1))
-def _cumulative_prod(
-    x: Array, /, *, axis: int | None = None, include_initial: bool = False
-) -> Array:
-    return _cumulative(np.cumprod, x, axis, 1 if include_initial else None)
-
-
-def _cumulative(running: Any, x: Array, axis: int | None, initial: int | None) -> Array:
-    if axis is None and x.ndim != 1:
-        raise ValueError("axis= is needed for more than one dimension")
-    axis = axis or 0
-    y = running(x, axis=axis)
-    if initial is None:
-        return y
-    first = np.full_like(np.take(x, [0], axis=axis), initial)
-    return np.concatenate([first, y], axis=axis)
 
 
 @rewrite("numpy.average", "Σ w·a / Σ w", call((3, 4)), call((3, 4), axis=1))
@@ -288,13 +306,6 @@ def _reduces(name: str, formula: str, function: Callable[..., Array]) -> None:
     rewrite(name, formula)(composed)
 
 
-def _accumulates(name: str, formula: str, function: Callable[..., Array]) -> None:
-    def composed(array: Array, axis: int = 0, dtype: Any = None, out: None = None) -> Array:
-        return function(array if dtype is None else array.astype(dtype), axis=axis)
-
-    rewrite(name, formula)(composed)
-
-
 _reduces("numpy.add.reduce", "Σ a", SUM)
 _reduces("numpy.multiply.reduce", "Π a", np.prod)
 _reduces("numpy.maximum.reduce", "max a", np.max)
@@ -302,5 +313,3 @@ _reduces("numpy.minimum.reduce", "min a", np.min)
 _reduces("numpy.fmax.reduce", "max a, NaN apart", np.nanmax)
 _reduces("numpy.fmin.reduce", "min a, NaN apart", np.nanmin)
 _reduces("numpy.logaddexp.reduce", "ln Σ eᵃ", LOG_SUM_EXP)
-_accumulates("numpy.add.accumulate", "a₁, a₁ + a₂, …", np.cumsum)
-_accumulates("numpy.multiply.accumulate", "a₁, a₁a₂, …", np.cumprod)

@@ -1,0 +1,117 @@
+"""Rows that run along an axis: sums, products and extremes of all elements so far."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.lib.array_utils import normalize_axis_index
+
+from .._typing import Array
+from .elementwise import stop_gradient
+from .indexing import along_axis
+from .primitive import Call, Trait, call, d
+from .table import define, rewrite
+
+__all__ = ["products_before"]
+
+RUNNING: tuple[Call, ...] = (
+    call((3, 4), axis=0),
+    call((3, 4), axis=-1),
+    call((3, 4)),
+    call((5,)),
+    call((2, 3, 2), axis=1),
+)
+
+
+def products_before(a: Array) -> Array:
+    """The product of the elements before each one, along the last axis."""
+    first = np.ones_like(a[..., :1])
+    return np.cumprod(np.concatenate([first, a[..., :-1]], axis=-1), axis=-1)
+
+
+def _running_sum(g: Array, y: Array, a: Array, axis: int | None = None) -> Array:
+    if axis is None:
+        return np.reshape(_running_sum(g, y, np.reshape(a, (-1,)), 0), a.shape)
+    return np.flip(np.cumsum(np.flip(g, axis), axis=axis), axis)
+
+
+def _running_product(g: Array, y: Array, a: Array, axis: int | None = None) -> Array:
+    if axis is None:
+        return np.reshape(_running_product(g, y, np.reshape(a, (-1,)), 0), a.shape)
+    # ∂/∂aᵢ Σⱼ gⱼ·a₁…aⱼ = a₁…aᵢ₋₁·sᵢ with sᵢ = gᵢ + aᵢ₊₁·sᵢ₊₁. Dividing y by aᵢ would fail at 0.
+    a, g = np.moveaxis(a, axis, -1), np.moveaxis(g, axis, -1)
+    n = a.shape[-1]
+    if n == 0:
+        return np.moveaxis(g, -1, axis)
+    sums = [g[..., -1]]
+    for i in range(n - 1, 0, -1):
+        sums.append(g[..., i - 1] + a[..., i] * sums[-1])
+    return np.moveaxis(products_before(a) * np.stack(sums[::-1], axis=-1), -1, axis)
+
+
+# A row is a line of mathematics: see elementwise.py.
+# fmt: off
+
+define(np.cumsum, "a₁, a₁ + a₂, …", Trait.LINEAR | Trait.ANALYTIC | Trait.OUT,
+       d("…, gₙ₋₁ + gₙ, gₙ: the running sum from the end", _running_sum),
+       parameters="a axis dtype out", calls=RUNNING)
+define(np.cumprod, "a₁, a₁a₂, …", Trait.ANALYTIC | Trait.OUT,
+       d("a₁…aᵢ₋₁·sᵢ, with sᵢ = gᵢ + aᵢ₊₁·sᵢ₊₁", _running_product),
+       parameters="a axis dtype out", calls=RUNNING)
+
+# fmt: on
+
+
+@rewrite("numpy.cumulative_sum", "a₁, a₁ + a₂, …", call((5,)), call((3, 4), axis=1))
+def _cumulative_sum(
+    x: Array, /, *, axis: int | None = None, include_initial: bool = False
+) -> Array:
+    return _cumulative(np.cumsum, x, axis, 0 if include_initial else None)
+
+
+@rewrite("numpy.cumulative_prod", "a₁, a₁a₂, …", call((5,)), call((3, 4), axis=1))
+def _cumulative_prod(
+    x: Array, /, *, axis: int | None = None, include_initial: bool = False
+) -> Array:
+    return _cumulative(np.cumprod, x, axis, 1 if include_initial else None)
+
+
+def _cumulative(running: Any, x: Array, axis: int | None, initial: int | None) -> Array:
+    if axis is None and x.ndim != 1:
+        raise ValueError("axis= is needed for more than one dimension")
+    axis = axis or 0
+    y = running(x, axis=axis)
+    if initial is None:
+        return y
+    first = np.full_like(np.take(x, [0], axis=axis), initial)
+    return np.concatenate([first, y], axis=axis)
+
+
+# --- methods of ufuncs, whose axis counts from 0, where a function's default is all --------------
+
+
+def _accumulates(name: str, formula: str, function: Callable[..., Array]) -> None:
+    def composed(array: Array, axis: int = 0, dtype: Any = None, out: None = None) -> Array:
+        return function(array if dtype is None else array.astype(dtype), axis=axis)
+
+    rewrite(name, formula)(composed)
+
+
+_accumulates("numpy.add.accumulate", "a₁, a₁ + a₂, …", np.cumsum)
+_accumulates("numpy.multiply.accumulate", "a₁, a₁a₂, …", np.cumprod)
+
+
+def _extreme_so_far(name: str, formula: str, ufunc: np.ufunc) -> None:
+    @rewrite(f"numpy.{name}.accumulate", formula)
+    def composed(array: Array, axis: int = 0, dtype: Any = None, out: None = None) -> Array:
+        axis = normalize_axis_index(axis, array.ndim)
+        running: Any = ufunc.accumulate
+        places = np.reshape(np.arange(array.shape[axis]), (-1,) + (1,) * (array.ndim - axis - 1))
+        # The last place so far that holds the extreme; NaN holds it from where it occurs.
+        holds = (array == running(stop_gradient(array), axis=axis)) | np.isnan(array)
+        place = np.maximum.accumulate(np.where(holds, places, 0), axis=axis)
+        return array[along_axis(array.shape, place, axis)]
+
+
+_extreme_so_far("maximum", "a₁, max(a₁, a₂), …", np.maximum)
+_extreme_so_far("minimum", "a₁, min(a₁, a₂), …", np.minimum)
