@@ -4,14 +4,22 @@
 graph may need. These functions return new arrays, through which gradients flow.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
 from ._typing import Array
-from .errors import ShapeError
-from .primitives import along_axis, as_array, increased, updated
+from .errors import OutOfBoundsError, ShapeError, TinygradNNError
+from .primitives import (
+    along_axis,
+    as_array,
+    as_numbers,
+    increased,
+    refuse_masked,
+    updated,
+)
 
 __all__ = ["array", "index_add", "index_update", "put_along_axis", "stack"]
 
@@ -33,8 +41,12 @@ def array(data: Any, dtype: Any = None) -> Array:
         Tensor([[2., 1.],
                [0., 4.]], requires_grad=True)
     """
-    parts = [array(part) for part in data] if isinstance(data, (list, tuple)) else None
-    whole = as_array(data) if not parts else stack(parts)
+    refuse_masked("array", data)
+    if isinstance(data, (list, tuple)) and data:
+        whole = stack([array(part) for part in data])
+    else:
+        whole = as_numbers("array", data)
+        whole = whole.copy() if isinstance(whole, np.ndarray) else whole
     return whole if dtype is None else whole.astype(dtype)
 
 
@@ -50,7 +62,9 @@ def stack(arrays: Sequence[Array], axis: int = 0) -> Array:
         Tensor([[1., 2.],
                [3., 4.]])
     """
-    parts = [as_array(part) for part in arrays]
+    arrays = list(arrays)
+    refuse_masked("stack", arrays)
+    parts = [as_numbers("stack", part) for part in arrays]
     shapes = {part.shape for part in parts}
     if len(shapes) != 1:
         raise ShapeError(
@@ -71,10 +85,11 @@ def index_update(x: Array, index: Any, values: Array) -> Array:
         >>> tnn.index_update(np.array([1.0, 2.0, 3.0]), slice(0, 2), 9.0)
         array([9., 9., 3.])
     """
-    return updated(as_array(x), index, values)
+    with _told("index_update"):
+        return updated(as_array(x), index, values)
 
 
-def put_along_axis(x: Array, indices: Array, values: Array, axis: int) -> Array:
+def put_along_axis(x: Array, indices: Array, values: Array, axis: int | None) -> Array:
     """The array that x would be after ``np.put_along_axis(x, indices, values, axis)``.
 
     Example:
@@ -84,7 +99,11 @@ def put_along_axis(x: Array, indices: Array, values: Array, axis: int) -> Array:
                [0., 5.]])
     """
     x = as_array(x)
-    return updated(x, along_axis(x.shape, as_array(indices), axis), values)
+    with _told("put_along_axis"):
+        if axis is None:
+            flat = put_along_axis(np.reshape(x, (-1,)), indices, values, 0)
+            return np.reshape(flat, x.shape)
+        return updated(x, along_axis(x.shape, as_array(indices), axis), values)
 
 
 def index_add(x: Array, index: Any, values: Array) -> Array:
@@ -95,4 +114,18 @@ def index_add(x: Array, index: Any, values: Array) -> Array:
         >>> tnn.index_add(np.array([1.0, 2.0]), [0, 0], np.array([10.0, 20.0]))
         array([31.,  2.])
     """
-    return increased(as_array(x), index, values)
+    with _told("index_add"):
+        return increased(as_array(x), index, values)
+
+
+@contextmanager
+def _told(where: str) -> Iterator[None]:
+    """NumPy's errors again, as those of this package."""
+    try:
+        yield
+    except TinygradNNError:
+        raise
+    except ValueError as error:  # an axis that does not exist is one too
+        raise ShapeError(f"{where}: expected values of the indexed shape; {error}") from error
+    except IndexError as error:
+        raise OutOfBoundsError(f"{where}: expected an index into the array; {error}") from error

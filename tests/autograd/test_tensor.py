@@ -28,7 +28,8 @@ def leaf(data=((1.0, 2.0, 3.0), (4.0, 5.0, 6.0)), **options):
 @pytest.mark.parametrize(
     ("data", "dtype"),
     [(1.5, "f8"), ([[1, 2], [3, 4]], "i8"), (True, "?"), ((1.0, 2), "f8"), ([], "f8")]
-    + [(np.ones(2, t), t) for t in ("f2", "f4", "f8", "g", "u1", "i4", "?", ">f8")],
+    + [(np.ones(2, t), t) for t in ("f2", "f4", "f8", "g", "u1", "i4", "?")]
+    + [(np.ones(2, ">f8"), "f8")],  # in the machine's own byte order
 )
 def test_a_tensor_keeps_value_shape_and_dtype(data, dtype):
     t, expected = Tensor(data), np.array(data)

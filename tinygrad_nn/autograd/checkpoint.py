@@ -1,6 +1,7 @@
 """Checkpoints: keep the inputs of a computation, and record it again when its gradient is asked."""
 
 import functools
+import hashlib
 from collections.abc import Sequence
 from itertools import compress
 from typing import Any, NamedTuple
@@ -44,7 +45,7 @@ def checkpoint(f: Function) -> Function:
     def checkpointed(*args: Any, **kwargs: Any) -> Any:
         if not is_recording():
             return f(*args, **kwargs)
-        return _Segment(f, (args, kwargs)).output
+        return _Segment(f, (args, kwargs)).output()
 
     return checkpointed
 
@@ -66,6 +67,7 @@ class _Recording(NamedTuple):
     inputs: list[Node]  # what was given to it
     closed: list[Node]  # what it used besides, from outside
     outputs: list[Node]  # those of its outputs through which a gradient can flow
+    digest: bytes  # what it did: its rows, their static arguments and constants
 
 
 class _Segment:
@@ -75,23 +77,29 @@ class _Segment:
         self.f = f
         self.call = call
         self.traced = [is_traced(leaf) for leaf in leaves(call)]
-        given = list(compress(leaves(call), self.traced))
+        self.count = sum(self.traced)
+        self.closed: list[Node] = []
+        self.digest = b""
+
+    def output(self) -> Any:
+        """What the function returns, with one node for all that it did."""
+        given = list(compress(leaves(self.call), self.traced))
         first = self.record(given)
-        self.count, self.closed = len(given), first.closed
-        self.output = first.result
-        if first.outputs:
-            node = Node(
-                _packed([node.value for node in first.outputs]),
-                Primitive(self.evaluate, "f(a₁, a₂, …)", Trait.VARIADIC,
-                          Derivative("what f, recorded again, sends back", self.pull_back),
-                          name="tinygrad_nn.checkpoint", parameters="arrays"),
-                (*(t._node for t in given), *first.closed), None, True, state.scope, *user_site(),
-            )  # fmt: skip
-            unpacked = iter(_unpacked(Tensor._of(node), [n.value for n in first.outputs]))
-            self.output = rebuilt(
-                first.result,
-                (next(unpacked) if _flows(y) else y for y in leaves(first.result)),
-            )
+        self.closed, self.digest = first.closed, first.digest
+        if not first.outputs:
+            return first.result
+        row = Primitive(
+            self.evaluate, "f(a₁, a₂, …)", Trait.VARIADIC,
+            Derivative("what f, recorded again, sends back", self.pull_back),
+            name="tinygrad_nn.checkpoint", parameters="arrays",
+        )  # fmt: skip
+        inputs = (*(t._node for t in given), *first.closed)
+        value = _packed([node.value for node in first.outputs])
+        node = Node(value, row, inputs, None, True, state.scope, *user_site())
+        unpacked = iter(_unpacked(Tensor._of(node), [n.value for n in first.outputs]))
+        return rebuilt(
+            first.result, (next(unpacked) if _flows(y) else y for y in leaves(first.result))
+        )
 
     def record(self, given: Sequence[Any]) -> _Recording:
         """Run the function on these inputs in place of the traced ones, recording."""
@@ -114,7 +122,8 @@ class _Segment:
         outside = _Before(start)
         reached = reachable(outputs, tracked=True, until=outside)
         closed = [node for node in reached if node in outside and node not in nodes]
-        return _Recording(result, nodes, closed, outputs)
+        inside = [node for node in reached if node not in outside]
+        return _Recording(result, nodes, closed, outputs, _digest(inside, [*nodes, *closed]))
 
     def evaluate(self, values: Sequence[Array]) -> Array:
         """The value again, for other inputs. What the function closes over is where it was."""
@@ -132,7 +141,11 @@ class _Segment:
         again = self.record(values[: self.count])
         value = _packed([node.value for node in again.outputs])
         before = y._node.value if isinstance(y, Tensor) else y
-        if again.closed != self.closed or not np.array_equal(value, before, equal_nan=True):
+        if (
+            again.closed != self.closed
+            or again.digest != self.digest
+            or not np.array_equal(value, before, equal_nan=True)
+        ):
             raise GradientError(
                 "checkpoint: expected the function to compute the same again; got another value, "
                 "or other Tensors that it closes over; draw random numbers outside, and change "
@@ -144,6 +157,27 @@ class _Segment:
         recorded = any(map(is_traced, (g, *values)))
         found = pull(plan(again.outputs, set(targets)), seeds, targets, recorded)
         return [Tensor._of(node) if recorded else node.value for node in found]
+
+
+def _digest(inside: Sequence[Node], outside: Sequence[Node]) -> bytes:
+    """What a run did, as a few bytes: enough to tell whether another did the same."""
+    places = {node: i for i, node in enumerate([*outside, *reversed(inside)])}
+    digest = hashlib.blake2b(digest_size=16)
+    for node in reversed(inside):
+        did: list[Any] = [node.static]
+        if node.primitive is not None:
+            did.append(node.primitive.qualified_name)
+            nested = getattr(node.primitive.function, "__self__", None)
+            did += [nested.digest] if isinstance(nested, _Segment) else []
+        for i in node.inputs:
+            constant = i.value if isinstance(i, Node) else i
+            did.append(places[i] if isinstance(i, Node) and i in places else constant)
+        for part in leaves(did):
+            if isinstance(part, np.ndarray):
+                digest.update(part.tobytes())
+                part = (part.shape, part.dtype)
+            digest.update(repr(part).encode())
+    return digest.digest()
 
 
 def _flows(y: Any) -> bool:

@@ -52,9 +52,10 @@ def leaves_like(where: str, like: Any, tree: Any) -> list[Any]:
     Raises:
         ArgumentError: the two do not hold the same.
     """
-    if not is_container(like):
+    if not is_container(like) and tree is not None and not isinstance(tree, dict):
         return [tree]
-    same = isinstance(tree, dict) == isinstance(like, dict) and is_container(tree)
+    same = isinstance(tree, dict) == isinstance(like, dict)
+    same = same and is_container(tree) and is_container(like)
     if isinstance(like, dict):
         same = same and tree.keys() == like.keys()
         pairs = [(like[key], tree[key]) for key in like] if same else []
@@ -75,4 +76,4 @@ def _shown(tree: Any) -> str:
         return f"a dict of {', '.join(map(repr, tree))}"
     if isinstance(tree, (tuple, list)):
         return f"a {type(tree).__name__} of {len(tree)}"
-    return f"a {type(tree).__name__}"
+    return "None" if tree is None else f"a {type(tree).__name__}"

@@ -20,7 +20,15 @@ from ..errors import (
     TinygradNNError,
     ValueRangeError,
 )
-from ..primitives import Primitive, Rewrite, Trait, find, name_of, without_scalar
+from ..primitives import (
+    Primitive,
+    Rewrite,
+    Trait,
+    find,
+    name_of,
+    refuse_masked,
+    without_scalar,
+)
 from .graph import NO_OPTIONS, Node
 from .recording import source_line, state, user_site
 
@@ -149,7 +157,7 @@ class Recorded:
                 return self._record(entry, arrays, static)
         elif isinstance(entry, Rewrite) and (entry.always or _needs_gradient((args, kwargs))):
             try:
-                return entry.compose(args, kwargs)
+                return self._wrapped(entry.compose(args, kwargs), fresh=False)
             except _NUMPY_ERRORS as error:
                 raise _retold(error, entry.name, args) from error
         elif entry is None and _needs_gradient((args, kwargs)):
@@ -183,6 +191,8 @@ class Recorded:
         if isinstance(value, (list, tuple)):
             items = [cls._wrapped(item, fresh) for item in value]
             return type(value)(*items) if hasattr(value, "_fields") else type(value)(items)
+        if isinstance(value, Recorded):
+            return value
         value = without_scalar(value)
         if isinstance(value, np.ndarray) and not fresh:
             value = value.copy()
@@ -193,8 +203,7 @@ def _as_constant(value: Any) -> Any:
     """An operand that is no Tensor, as a plain array, whatever kind of sequence it is."""
     if value is None or type(value) is np.ndarray or isinstance(value, np.generic):
         return value
-    if isinstance(value, np.ma.MaskedArray):
-        raise DtypeError("a masked array: expected plain values; got a mask; fill it first")
+    refuse_masked("an operand", value)
     if hasattr(value, "__array_function__") and not isinstance(value, np.ndarray):
         return value  # another library's array goes through the same rows
     try:
@@ -242,7 +251,7 @@ def as_dtype(dtype: Any) -> np.dtype[Any]:
 
 def _own(value: Any) -> Any:
     """Keep a constant safe from whoever else holds the array and may write into it."""
-    if type(value) is np.ndarray and (value.flags.writeable or value.base is not None):
+    if type(value) is np.ndarray:
         value = value.copy()
         value.flags.writeable = False
     return value

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import AssignmentError
+from ..errors import AssignmentError, DtypeError
 from ..primitives import ASTYPE, TABLE, dot
 from .dispatch import Recorded, as_dtype
 from .recording import state
@@ -61,7 +61,7 @@ def _in_place(name: str) -> Callable[[Any, Any], Any]:
 
     def operator(self: Any, other: Any) -> Any:
         node = self._node
-        if state.enabled and node.leaf is not None:
+        if state.enabled and node.leaf is not None and node.tracked:
             raise AssignmentError(
                 f"{node.described}: an in-place operator would replace a value that needs its "
                 f"gradient; update parameters inside `with tinygrad_nn.no_grad():`"
@@ -185,9 +185,22 @@ class ArrayLike(Recorded):
         wanted = axes[0] if len(axes) == 1 else axes or None
         return self._apply(np.transpose, (self, wanted), {})
 
-    def astype(self, dtype: Any) -> Any:
+    def astype(
+        self,
+        dtype: Any,
+        order: str = "K",
+        casting: Any = "unsafe",
+        subok: bool = True,
+        copy: bool = True,
+    ) -> Any:
         """The elements in another dtype. A gradient comes back in the dtype of the input."""
-        return self._record(ASTYPE, (self,), {"dtype": as_dtype(dtype)})
+        dtype = as_dtype(dtype)
+        if not np.can_cast(self._node.value.dtype, dtype, casting):
+            raise DtypeError(
+                f"astype: expected casting={casting!r} to allow {self._node.value.dtype} to "
+                f"{dtype}; use casting='unsafe'"
+            )
+        return self._record(ASTYPE, (self,), {"dtype": dtype})
 
     def dot(self, other: Any) -> Any:
         """The dot product, as `numpy.dot`."""

@@ -12,7 +12,7 @@ import numpy as np
 
 from .._typing import Array
 from ..errors import ArgumentError, DtypeError, GradientError, ShapeError
-from ..primitives import IDENTITY
+from ..primitives import IDENTITY, private_numbers, refuse_masked
 from .backward import gradients, plan
 from .containers import is_container, leaves, leaves_like, rebuilt
 from .graph import Leaf, Node, reachable
@@ -197,6 +197,7 @@ def plain_output(y: Any) -> Array:
         GradientError: it is not one array of numbers.
     """
     value = y._node.value if isinstance(y, Tensor) else y
+    refuse_masked("grad", value)
     if not hasattr(value, "__array_function__"):
         value = np.asarray(None if is_container(value) else value)
     if value.dtype.kind not in "fiub":
@@ -212,9 +213,9 @@ def matching(where: str, given: Any, like: Array) -> Array:
 
     Raises:
         ShapeError: it has another shape.
+        DtypeError: it is no array of real numbers.
     """
-    known = hasattr(given, "__array_function__") and not isinstance(given, np.ndarray)
-    g = given if known else np.array(given, dtype=like.dtype)  # other libraries' arrays stay lazy
+    g = given if isinstance(given, Tensor) else private_numbers(where, given, like.dtype)
     if g.dtype != like.dtype:
         g = g.astype(like.dtype)
     if g.shape != like.shape:

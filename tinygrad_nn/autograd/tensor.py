@@ -6,6 +6,7 @@ and NumPy's functions, are carried out and recorded, in dispatch.py.
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -18,13 +19,16 @@ from ..errors import (
     GradientError,
     ShapeError,
 )
-from ..primitives import GETITEM, private_index, without_scalar
+from ..primitives import GETITEM, private_index, private_numbers, without_scalar
 from .backward import gradients, plan
 from .dispatch import Recorded, as_dtype
 from .graph import Leaf, Node
 from .operators import ArrayLike
 
 __all__ = ["Tensor", "rebind", "substituted"]
+
+
+_adding = Lock()
 
 
 class Tensor(ArrayLike):
@@ -72,7 +76,10 @@ class Tensor(ArrayLike):
         """The value, read-only. Assigning an array rebinds a copy of it; no graph is disturbed."""
         value = self._node.value
         if isinstance(value, np.ndarray):
-            value.flags.writeable = False  # the array itself, or the view could be made writeable
+            below: Any = value
+            while isinstance(below, np.ndarray):  # all of them, or the view could be opened again
+                below.flags.writeable = False
+                below = below.base
             value = value.view()
         return value
 
@@ -100,7 +107,7 @@ class Tensor(ArrayLike):
     @grad.setter
     def grad(self, new: Any) -> None:
         leaf = self._node.leaf
-        if leaf is None:
+        if leaf is None or not self._node.tracked:
             raise GradientError(
                 f"{self._node.described}.grad: only a Tensor made with requires_grad=True "
                 f"collects a gradient"
@@ -136,7 +143,8 @@ class Tensor(ArrayLike):
         fresh = Node(node.value)  # graphs that hold the old node keep what they recorded
         fresh.name = node.name
         fresh.tracked = wanted
-        fresh.leaf = (node.leaf or Leaf()) if wanted else None
+        # A frozen leaf keeps its collector: graphs that hold it may still bring a gradient.
+        fresh.leaf = node.leaf or (Leaf() if wanted else None)
         self._node = fresh
 
     @property
@@ -243,9 +251,10 @@ class Tensor(ArrayLike):
         visit = plan([node])
         leaves = {n for n in visit if n.leaf is not None}
         arrived = gradients(visit, [(node, seed)], keep=leaves)
-        for n, g in arrived.items():
-            if n.leaf is not None:
-                n.leaf.grad = g if n.leaf.grad is None else without_scalar(n.leaf.grad + g)
+        with _adding:  # another thread may be adding to the same leaf
+            for n, g in arrived.items():
+                if n.leaf is not None:
+                    n.leaf.grad = g if n.leaf.grad is None else without_scalar(n.leaf.grad + g)
 
     # --- as a number, a sequence, an ndarray --------------------------------------------------
 
@@ -347,23 +356,8 @@ def substituted(tensors: Sequence[Tensor], others: Sequence[Tensor]) -> Iterator
 
 def _as_value(data: Any, dtype: Any = None) -> Array:
     """A private array of the data, or another library's array as it is."""
-    dtype = None if dtype is None else as_dtype(dtype)
-    if isinstance(data, Recorded):
-        data = data._node.value
-    elif hasattr(data, "__array_function__") and not isinstance(data, np.ndarray):
-        return data if dtype is None else data.astype(dtype)
-    if isinstance(data, np.ma.MaskedArray):
-        raise DtypeError("Tensor: masked arrays would lose their mask; fill it first")
-    try:
-        value = np.array(data, dtype=dtype)
-    except ValueError as error:
-        raise ShapeError(f"Tensor: expected a rectangular array of numbers; {error}") from error
-    if value.dtype.kind not in "fiub":
-        raise DtypeError(
-            f"Tensor: expected real numbers or booleans; got dtype {value.dtype}"
-            + ("; split complex numbers into .real and .imag" if value.dtype.kind == "c" else "")
-        )
-    return value
+    data = data._node.value if isinstance(data, Recorded) else data
+    return private_numbers("Tensor", data, None if dtype is None else as_dtype(dtype))
 
 
 def _as_index(index: Any) -> Any:

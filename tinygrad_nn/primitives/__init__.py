@@ -21,14 +21,21 @@ from . import (
     trigonometry,
     windows,
 )
-from .arrays import as_array, as_numbers, as_real, without_scalar
+from .arrays import (
+    as_array,
+    as_numbers,
+    as_real,
+    private_numbers,
+    refuse_masked,
+    without_scalar,
+)
 from .choices import RELU, relu
 from .elementwise import ASTYPE, IDENTITY, STOP_GRADIENT, stop_gradient
 from .indexing import GETITEM, SCATTER, along_axis, increased, private_index, updated
 from .primitive import Call, Derivative, Domain, Primitive, Trait, call, name_of
 from .products import dot
 from .reductions import LOG_SOFTMAX
-from .table import REWRITES, TABLE, Constant, Entry, Rewrite, define, find
+from .table import REWRITES, TABLE, Constant, Entry, Rewrite, define, find, withdraw
 
 __all__ = [
     "ASTYPE",
@@ -66,9 +73,11 @@ __all__ = [
     "linalg",
     "name_of",
     "private_index",
+    "private_numbers",
     "products",
     "rearranging",
     "reductions",
+    "refuse_masked",
     "relu",
     "running",
     "shaping",
@@ -77,5 +86,6 @@ __all__ = [
     "trigonometry",
     "updated",
     "windows",
+    "withdraw",
     "without_scalar",
 ]

@@ -1,13 +1,14 @@
 """Differences, slopes, interpolation and integrals of samples, composed of rows."""
 
+import operator
 from typing import Any
 
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
 from .._typing import Array, Axis
-from .arrays import as_array
-from .primitive import call
+from .arrays import as_array, as_operand
+from .primitive import POSITIVE, call
 from .table import rewrite
 
 __all__: list[str] = []
@@ -23,6 +24,10 @@ def _diff(
 ) -> Array:
     a = as_array(a)
     axis = normalize_axis_index(axis, a.ndim)
+    if n < 0:
+        raise ValueError(f"order must be non-negative but got {n}")
+    if n == 0:
+        return a
     pieces = [_edge(x, a, axis) for x in (prepend, a, append) if x is not np._NoValue]
     a = np.concatenate(pieces, axis=axis) if len(pieces) > 1 else a
     for _ in range(n):
@@ -38,7 +43,9 @@ def _edge(x: Array, a: Array, axis: int) -> Array:
 @rewrite("numpy.ediff1d", "aᵢ₊₁ − aᵢ, over all elements", call((3, 2)))
 def _ediff1d(ary: Array, to_end: Array = None, to_begin: Array = None) -> Array:
     steps = _diff(np.ravel(as_array(ary)))
-    around = [None if x is None else np.ravel(as_array(x)) for x in (to_begin, to_end)]
+    around = [
+        None if x is None else np.ravel(as_array(x)).astype(steps.dtype) for x in (to_begin, to_end)
+    ]
     pieces = [x for x in (around[0], steps, around[1]) if x is not None]
     return np.concatenate(pieces) if len(pieces) > 1 else steps
 
@@ -67,6 +74,8 @@ def _gradient(f: Array, *varargs: Any, axis: Axis = None, edge_order: int = 1) -
 
 def _slope(f: Array, spacing: Any, axis: int, edge_order: int) -> Array:
     n = f.shape[axis]
+    if edge_order > 2:
+        raise ValueError("'edge_order' greater than 2 not supported")
     if n < edge_order + 1:
         raise ValueError("gradient needs more samples than edge_order")
     f = np.moveaxis(f, axis, -1)
@@ -87,7 +96,8 @@ def _slope(f: Array, spacing: Any, axis: int, edge_order: int) -> Array:
         first = first - (steps[..., 1:2] - first) * first_part
         last = last + (last - steps[..., -2:-1]) * last_part
     slope = np.moveaxis(np.concatenate([first, inside, last], axis=-1), -1, axis)
-    return slope if slope.dtype == f.dtype else slope.astype(f.dtype)
+    # As in NumPy, the samples decide the dtype, unless they are integers.
+    return slope if slope.dtype == f.dtype or f.dtype.kind != "f" else slope.astype(f.dtype)
 
 
 # --- interpolation and integrals ----------------------------------------------------------------
@@ -106,6 +116,8 @@ def _interp(
     if xp.ndim != 1 or fp.shape != xp.shape or not xp.size:
         raise ValueError("interp needs as many fp as xp, in one dimension")
     if period is not None:
+        if period == 0:
+            raise ValueError("period must be a non-zero value")
         period = abs(period)
         x, xp = x % period, xp % period
         order = np.argsort(xp)
@@ -121,12 +133,13 @@ def _interp(
     y = f0 + (x - x0) * ((f1 - f0) / width)
     y = np.where(x == x1, f1, y)  # exactly, at a sample
     y = np.where(x < xp[0], fp[0] if left is None else left, y)
-    return np.where(x > xp[-1], fp[-1] if right is None else right, y)
+    y = np.where(x > xp[-1], fp[-1] if right is None else right, y)
+    return y if y.dtype == np.float64 else y.astype(np.float64)  # as in NumPy
 
 
 @rewrite("numpy.trapezoid", "∫ a dx, by trapezoids", call((5,)), call((3, 4), dx=0.5, axis=0))
 def _trapezoid(y: Array, x: Array = None, dx: Any = 1.0, axis: int = -1) -> Array:
-    y = as_array(y)
+    y, own = as_array(y), axis
     axis = normalize_axis_index(axis, y.ndim)
     means = (_part(y, axis, 1, None) + _part(y, axis, None, -1)) / 2
     if x is None:
@@ -135,7 +148,7 @@ def _trapezoid(y: Array, x: Array = None, dx: Any = 1.0, axis: int = -1) -> Arra
     if x.ndim == 1:
         after = (1,) * (y.ndim - axis - 1)
         return np.sum(means * np.reshape(_diff(x), (-1, *after)), axis=axis)
-    return np.sum(means * _diff(x, axis=axis), axis=axis)
+    return np.sum(means * _diff(x, axis=own), axis=axis)
 
 
 @rewrite("numpy.linspace", "from a to b in equal steps", call((), (), num=5),
@@ -151,13 +164,16 @@ def _linspace(
     *,
     device: None = None,
 ) -> Any:
-    start, stop = as_array(start), as_array(stop)
-    ndim = max(start.ndim, stop.ndim)
-    steps = max(num - 1 if endpoint else num, 1)
-    real = np.result_type(start, stop, np.float16)
+    num = operator.index(num)
+    if num < 0:
+        raise ValueError(f"Number of samples, {num}, must be non-negative.")
+    start, stop = as_operand(start), as_operand(stop)  # a Python number has no dtype of its own
+    ndim = max(np.ndim(start), np.ndim(stop))
+    steps = num - 1 if endpoint else num
+    real = np.result_type(start, stop, 0.0)
     places = np.reshape(np.arange(num), (-1,) + (1,) * ndim).astype(real)  # (num, 1, ...)
-    step = (stop - start) / steps
-    y = start + places * step
+    step = (stop - start) / steps if steps > 0 else np.nan
+    y = start + places * (stop - start) / steps if steps > 0 else start + 0 * places * stop
     if endpoint and num > 1:  # the end exactly, and not as rounding leaves it
         y = np.where(places == num - 1, stop, y)
     y = np.moveaxis(y if dtype is None else y.astype(dtype), 0, axis)
@@ -174,8 +190,33 @@ def _logspace(
     dtype: Any = None,
     axis: int = 0,
 ) -> Array:
+    base = as_operand(base)
+    ndim = max(np.ndim(start), np.ndim(stop), np.ndim(base))
+    if np.ndim(base):  # it broadcasts with start and stop, and not with the samples
+        start, stop, base = (np.reshape(x, (1,) * (ndim - np.ndim(x)) + np.shape(x))
+                             for x in (as_array(start), as_array(stop), base))  # fmt: skip
+        base = np.expand_dims(base, axis)
     y = base ** _linspace(start, stop, num, endpoint, axis=axis)
     return y if dtype is None else y.astype(dtype)
+
+
+@rewrite("numpy.geomspace", "from a to b by equal factors", call((), (), num=4),
+         domains=(POSITIVE, POSITIVE))  # fmt: skip
+def _geomspace(
+    start: Array,
+    stop: Array,
+    num: int = 50,
+    endpoint: bool = True,
+    dtype: Any = None,
+    axis: int = 0,
+) -> Array:
+    start, stop = as_array(start), as_array(stop)
+    if np.any(start == 0) or np.any(stop == 0):
+        raise ValueError("Geometric sequence cannot include zero")
+    exponent = _linspace(np.zeros_like(start / stop), 1, num, endpoint)
+    y = start * (stop / start) ** exponent
+    y = np.moveaxis(y, 0, axis)
+    return y.astype(np.result_type(y.dtype, np.float64) if dtype is None else dtype)
 
 
 @rewrite("numpy.polyval", "p₀·xⁿ + … + pₙ", call((3,), (2, 2)), call((1,), (2,)))
@@ -202,12 +243,20 @@ _define_polynomial_sum("polysub", "p − q, of polynomials", np.subtract)
 
 @rewrite("numpy.polymul", "p·q, of polynomials", call((3,), (2,)))
 def _polymul(a1: Array, a2: Array) -> Array:
-    return np.convolve(np.atleast_1d(as_array(a1)), np.atleast_1d(as_array(a2)))
+    return np.convolve(_without_leading_zeros(a1), _without_leading_zeros(a2))
+
+
+def _without_leading_zeros(p: Array) -> Array:
+    p = np.atleast_1d(as_array(p))
+    places = np.flatnonzero(p)
+    return p[int(places[0]) :] if len(places) else p[-1:]
 
 
 @rewrite("numpy.polyder", "p′, of a polynomial", call((4,)), call((4,), m=2))
 def _polyder(p: Array, m: int = 1) -> Array:
     p = as_array(p)
+    if m < 0:
+        raise ValueError("Order of derivative must be positive (see polyint)")
     for _ in range(m):
         p = p[:-1] * np.arange(p.shape[0] - 1, 0, -1)
     return p

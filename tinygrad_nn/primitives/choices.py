@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from .._typing import Array
-from ..errors import ArgumentError, MissingDerivativeError
+from ..errors import ArgumentError, DtypeError
+from .arrays import as_array
 from .elementwise import EACH
 from .primitive import BOOLEAN, NONZERO, POSITIVE, REAL, Domain, Trait, call, d
 from .table import define, rewrite
@@ -46,6 +47,10 @@ def _where_finite(
     g: Array, y: Array, a: Array, nan: float = 0.0, posinf: Any = None, neginf: Any = None
 ) -> Array:
     return np.where(np.isfinite(a), g, 0)
+
+
+def _nan_to_num(x: Array, **options: Any) -> Array:
+    return np.nan_to_num(x, **options)  # the options that were given: not every library has them
 
 
 def _level(g: Array, *_: Array) -> Array:
@@ -98,9 +103,10 @@ WHERE = define(np.where, "a where c, else b", SELECTS,
        d("0 where c, else g", lambda g, y, c, a, b: np.where(c, 0, g)),
        parameters="condition x y", domains=(BOOLEAN, REAL, REAL),
        calls=(call((3, 4), (3, 4), (3, 4)), call((4,), (3, 1), ())))
-NAN_TO_NUM = define(np.nan_to_num, "a, made finite", EACH,
+NAN_TO_NUM = define(_nan_to_num, "a, made finite", EACH,
        d("g where a is finite", _where_finite),
-       parameters="x copy nan posinf neginf", calls=(call((3, 4)), call((3,), nan=1.0)))
+       name="tinygrad_nn.nan_to_num", parameters="x nan posinf neginf",
+       calls=(call((3, 4)), call((3,), nan=1.0)))
 
 # --- steps: level between their jumps ---------------------------------------------------------
 
@@ -137,14 +143,29 @@ def _clip(
     min: Array = None,  # noqa: A002  NumPy's own keyword
     max: Array = None,  # noqa: A002  NumPy's own keyword
 ) -> Array:
-    if out is not None:
-        raise MissingDerivativeError("numpy.clip: there is no derivative with out=; leave it out")
+    if (a_min is not None or a_max is not None) and (min is not None or max is not None):
+        raise ValueError("numpy.clip: either a_min and a_max, or min and max")
     return CLIP(a, a_min if min is None else min, a_max if max is None else max)
 
 
 @rewrite("numpy.where", "a where c, else b")
 def _where(condition: Array, *branches: Array) -> Array:
+    condition = as_array(condition)
+    if condition.dtype != bool:
+        condition = condition != 0  # what a condition is made of has no gradient from it
     return WHERE(condition, *branches) if branches else np.nonzero(condition)
+
+
+@rewrite("numpy.nan_to_num", "a, made finite", call((3, 4)), call((3,), nan=1.0))
+def _nan_to_num_call(
+    x: Array,
+    copy: bool = True,  # a recorded value is never written, so it is copied either way
+    nan: float = 0.0,
+    posinf: Any = None,
+    neginf: Any = None,
+) -> Array:
+    options = {"nan": nan if nan != 0 else None, "posinf": posinf, "neginf": neginf}
+    return NAN_TO_NUM(x, **{k: v for k, v in options.items() if v is not None})
 
 
 @rewrite("numpy.select", "the first choice whose condition holds")
@@ -154,6 +175,8 @@ def _select(condlist: Sequence[Array], choicelist: Sequence[Array], default: Any
             f"numpy.select: expected a choice for each condition; got {len(condlist)} conditions "
             f"and {len(choicelist)} choices"
         )
+    if any(as_array(condition).dtype != bool for condition in condlist):
+        raise DtypeError("numpy.select: expected booleans for conditions; got other numbers")
     chosen = default
     for condition, choice in zip(reversed(condlist), reversed(choicelist), strict=True):
         chosen = WHERE(condition, choice, chosen)

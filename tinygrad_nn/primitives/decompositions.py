@@ -1,12 +1,13 @@
 """Rows of matrix decompositions, and what is computed from them.
 
 A row has one output, so the factors of a decomposition are joined along an axis, and cut apart
-again by indexing. Where singular values or eigenvalues coincide, their vectors may turn freely: a
-function that does not depend on how they turn still receives its right gradient, because the terms
-that divide by their difference are left out.
+again by indexing. Where singular values or eigenvalues coincide, their vectors may turn freely and
+have no derivative: a cotangent that comes through such vectors makes NaN of the gradient, and one
+that comes through the values alone does not.
 """
 
 import functools
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -14,11 +15,12 @@ import numpy as np
 
 from .._typing import Array
 from ..errors import MissingDerivativeError
+from .arrays import as_array
 from .elementwise import stop_gradient
 from .primitive import Call, Primitive, Trait, call, d
 from .table import define, rewrite
 
-__all__ = ["SVD", "singular_values", "transposed"]
+__all__ = ["SOLVED", "SVD", "invertible", "singular_values", "transposed"]
 
 TALL = (call((4, 3)), call((3, 3)), call((2, 4, 2)))
 SQUARE = (call((3, 3)), call((2, 3, 3)))
@@ -42,10 +44,26 @@ def _inverse(x: Array) -> Array:
     return np.where(x == 0, 0, 1 / np.where(x == 0, 1, x))
 
 
+def _over_gaps(turn: Array, gaps: Array, touched: Array) -> Array:
+    """The quotient off the diagonal; NaN where there is no gap, but a cotangent has touched."""
+    off = ~np.eye(gaps.shape[-1], dtype=bool)
+    level = (gaps == 0) | ~off
+    lost = level & off & ((touched != 0) | (transposed(touched) != 0))
+    return np.where(lost, np.nan, np.where(level, 0, turn) / np.where(level, 1, gaps))
+
+
 @functools.cache
 def _result_type(function: Callable[[Array], Any]) -> Callable[..., Any]:
     """The named tuple that a decomposition of NumPy returns."""
     return type(function(np.eye(1, dtype=np.float64)))
+
+
+def invertible(rng: "np.random.Generator", sample: Call) -> list[Array]:
+    """Matrices far from singular, and right-hand sides."""
+    return [
+        rng.normal(size=shape) + (np.diag([2 * math.sqrt(shape[-1])] * shape[-1]) if i == 0 else 0)
+        for i, shape in enumerate(sample.shapes)
+    ]
 
 
 def _symmetric_sample(rng: "np.random.Generator", sample: Call) -> list[Array]:
@@ -84,14 +102,28 @@ def _cholesky(a: Array) -> Array:
     return np.linalg.cholesky(_symmetric(a))
 
 
+def _solved(a: Array, b: Array) -> Array:
+    """a⁻¹ b for matrices; NaN where one is singular, so that a rule need not fail for it."""
+    try:
+        return np.linalg.solve(a, b)
+    except np.linalg.LinAlgError:
+        if a.ndim == 2:
+            return np.full_like(b, np.nan)
+    batch = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+    a = np.broadcast_to(a, batch + a.shape[-2:])
+    b = np.broadcast_to(b, batch + b.shape[-2:])
+    return np.reshape([_solved(a[i], b[i]) for i in np.ndindex(batch)], b.shape)
+
+
 # --- backward ---------------------------------------------------------------------------------
 
 
 def _eigh_back(g: Array, y: Array, a: Array) -> Array:
     w, v = y[..., 0, :], y[..., 1:, :]
     n = a.shape[-1]
-    gaps = _inverse(np.expand_dims(w, -2) - np.expand_dims(w, -1))  # 1 / (wⱼ − wᵢ)
-    turn = gaps * np.matmul(transposed(v), g[..., 1:, :])
+    gaps = np.expand_dims(w, -2) - np.expand_dims(w, -1)  # wⱼ − wᵢ
+    turn = np.matmul(transposed(v), g[..., 1:, :])
+    turn = _over_gaps(turn, gaps, turn)
     stretch = np.eye(n, dtype=a.dtype) * np.expand_dims(g[..., 0, :], -2)
     return _symmetric(_product(v, stretch + turn, transposed(v)))
 
@@ -101,13 +133,12 @@ def _svd_back(g: Array, y: Array, a: Array) -> Array:
     u, s, v = y[..., :m, :], y[..., m, :], y[..., m + 1 :, :]
     gu, gs, gv = g[..., :m, :], g[..., m, :], g[..., m + 1 :, :]
     row, column = np.expand_dims(s, -2), np.expand_dims(s, -1)
-    gaps = _inverse((row - column) * (row + column))  # 1 / (sⱼ² − sᵢ²)
+    gaps = (row - column) * (row + column)  # sⱼ² − sᵢ²
     turn_u, turn_v = np.matmul(transposed(u), gu), np.matmul(transposed(v), gv)
-    inside = (
-        gaps * (turn_u - transposed(turn_u)) * row
-        + column * gaps * (turn_v - transposed(turn_v))
-        + np.eye(k, dtype=a.dtype) * np.expand_dims(gs, -2)
-    )
+    turn = (turn_u - transposed(turn_u)) * row + column * (turn_v - transposed(turn_v))
+    touched = np.abs(turn_u) + np.abs(turn_v)
+    stretch = np.eye(k, dtype=a.dtype) * np.expand_dims(gs, -2)
+    inside = stretch + _over_gaps(turn, gaps, touched)
     found = _product(u, inside, transposed(v))
     # What of the vectors' cotangents lies outside the space that they span.
     scale = _inverse(row)
@@ -127,14 +158,14 @@ def _qr_back(g: Array, y: Array, a: Array) -> Array:
     mixed = np.matmul(r, transposed(gr)) - np.matmul(transposed(gq), q)
     lower = np.tril(mixed, -1)
     full = np.tril(mixed) + transposed(lower)
-    return transposed(np.linalg.solve(r, transposed(gq + np.matmul(q, full))))
+    return transposed(SOLVED(r, transposed(gq + np.matmul(q, full))))
 
 
 def _cholesky_back(g: Array, y: Array, a: Array) -> Array:
     inside = np.tril(np.matmul(transposed(y), np.tril(g)))
     half = inside - np.eye(a.shape[-1], dtype=a.dtype) * inside / 2
-    left = np.linalg.solve(transposed(y), half)  # L⁻ᵀ P
-    return _symmetric(transposed(np.linalg.solve(transposed(y), transposed(left))))
+    left = SOLVED(transposed(y), half)  # L⁻ᵀ P
+    return _symmetric(transposed(SOLVED(transposed(y), transposed(left))))
 
 
 def _pinv_back(
@@ -155,7 +186,8 @@ def _lstsq(a: Array, b: Array, rcond: float | None = None) -> Array:
 
 def _pinv_as_lstsq(a: Array, rcond: float | None) -> Array:
     """The pseudoinverse with lstsq's own idea of which singular values count."""
-    smallest = float(np.finfo(a.dtype).eps) * max(a.shape) if rcond is None else rcond
+    exact = a.dtype if a.dtype.kind == "f" else np.float64
+    smallest = float(np.finfo(exact).eps) * max(a.shape) if rcond is None else rcond
     return np.linalg.pinv(a, smallest)
 
 
@@ -173,6 +205,11 @@ def _lstsq_right(g: Array, y: Array, a: Array, b: Array, rcond: float | None = N
 # A row is a line of mathematics: see elementwise.py.
 # fmt: off
 
+SOLVED: Primitive = define(_solved, "a⁻¹ b, NaN where a is singular", Trait.NONE,
+       d("−a⁻ᵀ g yᵀ", lambda g, y, a, b: -np.matmul(SOLVED(transposed(a), g), transposed(y))),
+       d("a⁻ᵀ g", lambda g, y, a, b: SOLVED(transposed(a), g)),
+       name="tinygrad_nn.solved", parameters="a b",
+       calls=(call((3, 3), (3, 2)), call((2, 3, 3), (2, 3, 2))), sampler=invertible)
 EIGH: Primitive = define(_eigh, "w and V of a = V diag(w) Vᵀ", Trait.NONE,
        d("V (diag(g_w) + Vᵀ g_V / (wⱼ − wᵢ)) Vᵀ", _eigh_back),
        name="tinygrad_nn.eigh", parameters="a", calls=SQUARE, sampler=_symmetric_sample)
@@ -205,6 +242,7 @@ LSTSQ = define(_lstsq, "the x that brings a x nearest to b", Trait.NONE,
 
 @rewrite("numpy.linalg.eigh", "w and V of a = V diag(w) Vᵀ", always=True)
 def _eigh_call(a: Array, UPLO: str = "L") -> Any:
+    _check_triangle(UPLO)
     packed = EIGH(a)
     return _result_type(np.linalg.eigh)(packed[..., 0, :], packed[..., 1:, :])
 
@@ -212,13 +250,21 @@ def _eigh_call(a: Array, UPLO: str = "L") -> Any:
 @rewrite("numpy.linalg.eigvalsh", "w of a = V diag(w) Vᵀ", *SQUARE, sampler=_symmetric_sample,
          always=True)  # fmt: skip
 def _eigvalsh(a: Array, UPLO: str = "L") -> Array:
+    _check_triangle(UPLO)
     return EIGH(a)[..., 0, :]
+
+
+def _check_triangle(UPLO: str) -> None:
+    if UPLO.upper() not in ("L", "U"):
+        raise ValueError("UPLO argument must be 'L' or 'U'")
 
 
 @rewrite("numpy.linalg.svd", "U, s and Vᵀ of a = U diag(s) Vᵀ", call((4, 3), compute_uv=False))
 def _svd_call(
     a: Array, full_matrices: bool = True, compute_uv: bool = True, hermitian: bool = False
 ) -> Any:
+    if hermitian:
+        return _svd_of_symmetric(a, compute_uv)
     if not compute_uv:
         return singular_values(a)
     m, n = a.shape[-2:]
@@ -230,6 +276,19 @@ def _svd_call(
     packed = SVD(a)
     u, s, v = packed[..., :m, :], packed[..., m, :], packed[..., m + 1 :, :]
     return _result_type(np.linalg.svd)(u, s, transposed(v))
+
+
+def _svd_of_symmetric(a: Array, compute_uv: bool) -> Any:
+    """The singular values are the sizes of the eigenvalues, the largest first."""
+    packed = EIGH(a)
+    w, v = packed[..., 0, :], packed[..., 1:, :]
+    order = np.flip(np.argsort(np.abs(w), axis=-1), -1)
+    s = np.take_along_axis(np.abs(w), order, axis=-1)
+    if not compute_uv:
+        return s
+    sign = np.expand_dims(np.take_along_axis(np.sign(w), order, axis=-1), -2)
+    u = np.take_along_axis(v, np.expand_dims(order, -2), axis=-1)
+    return _result_type(np.linalg.svd)(u, s, transposed(u * sign))
 
 
 @rewrite("numpy.linalg.svdvals", "s of a = U diag(s) Vᵀ", call((3, 4)))
@@ -261,6 +320,7 @@ def _cholesky_call(a: Array, /, *, upper: bool = False) -> Array:
 
 @rewrite("numpy.linalg.lstsq", "the x that brings a x nearest to b, and what is left")
 def _lstsq_call(a: Array, b: Array, rcond: float | None = None) -> Any:
+    a, b = as_array(a), as_array(b)
     _, residuals, rank, _ = np.linalg.lstsq(stop_gradient(a), stop_gradient(b), rcond)
     x = LSTSQ(a, b, rcond=rcond)
     if residuals.size:

@@ -36,11 +36,10 @@ def _power_exponent(g: Array, y: Array, a: Array, b: Array) -> Array:
     return g * y * np.log(np.where((a == 0) & (b >= 0), 1, a).astype(y.dtype))
 
 
-def _exponent(a: Array, b: Array, y: Array, half: float) -> Array:
-    """The logarithm of a's share, a − y; where both are infinite alike, that of one half."""
-    alike = np.isinf(y) & (a == y)  # where ∞ − ∞ would have no value
-    shared = np.where(a == b, half, np.zeros_like(y))
-    return np.where(alike, shared, a - np.where(alike, 0, y))
+def _lead(a: Array, b: Array) -> Array:
+    """How far a is ahead of b; 0 where both are infinite alike, so that they share equally."""
+    alike = np.isinf(a) & (a == b)
+    return np.where(alike, 0, a) - np.where(alike, 0, b)
 
 
 def _same(x: Array) -> Array:
@@ -97,6 +96,8 @@ define(np.sqrt, "√a", SMOOTH, d("g / 2y", lambda g, y, a: g / (2 * y)),
        singular=lambda a: a <= 0, domains=(POSITIVE,))
 define(np.cbrt, "∛a", EACH, d("g / 3y²", lambda g, y, a: g / (3 * y * y)),
        singular=lambda a: a == 0, domains=(NONZERO,))
+define(np.ldexp, "a·2ᵇ, for whole b", EACH, d("g·2ᵇ", lambda g, y, a, b: np.ldexp(g, b)), None,
+       domains=(REAL, INTEGER))
 define(np.conjugate, "a, for real a", EACH | Trait.LINEAR, d("g", lambda g, y, a: g))
 
 # --- exponentials and logarithms --------------------------------------------------------------
@@ -113,11 +114,11 @@ define(np.log10, "log₁₀ a", SMOOTH, d("g / (a·ln 10)", lambda g, y, a: g / 
 define(np.log1p, "ln(1 + a)", SMOOTH, d("g / (1 + a)", lambda g, y, a: g / (1 + a)),
        singular=lambda a: a <= -1, domains=(Domain(low=-1.0),))
 define(np.logaddexp, "ln(eᵃ + eᵇ)", EACH,
-       d("g·eᵃ⁻ʸ", lambda g, y, a, b: g * np.exp(_exponent(a, b, y, -LN_2))),
-       d("g·eᵇ⁻ʸ", lambda g, y, a, b: g * np.exp(_exponent(b, a, y, -LN_2))))
+       d("g / (1 + eᵇ⁻ᵃ)", lambda g, y, a, b: g * np.exp(-np.logaddexp(0, _lead(b, a)))),
+       d("g / (1 + eᵃ⁻ᵇ)", lambda g, y, a, b: g * np.exp(-np.logaddexp(0, _lead(a, b)))))
 define(np.logaddexp2, "log₂(2ᵃ + 2ᵇ)", EACH,
-       d("g·2ᵃ⁻ʸ", lambda g, y, a, b: g * np.exp2(_exponent(a, b, y, -1))),
-       d("g·2ᵇ⁻ʸ", lambda g, y, a, b: g * np.exp2(_exponent(b, a, y, -1))))
+       d("g / (1 + 2ᵇ⁻ᵃ)", lambda g, y, a, b: g * np.exp2(-np.logaddexp2(0, _lead(b, a)))),
+       d("g / (1 + 2ᵃ⁻ᵇ)", lambda g, y, a, b: g * np.exp2(-np.logaddexp2(0, _lead(a, b)))))
 
 # --- the recording's own ----------------------------------------------------------------------
 
@@ -146,11 +147,6 @@ def _modf(x: Array) -> tuple[Array, Array]:
 @rewrite("numpy.divmod", "⌊a / b⌋, and a mod b", call((3, 4), (4,)), domains=(REAL, NONZERO))
 def _divmod(x1: Array, x2: Array) -> tuple[Array, Array]:
     return np.floor_divide(x1, x2), np.remainder(x1, x2)
-
-
-@rewrite("numpy.ldexp", "a·2ⁿ", call((3, 4), (4,)), domains=(REAL, INTEGER))
-def _ldexp(x1: Array, x2: Array) -> Array:
-    return x1 * np.ldexp(np.ones_like(x1), x2)
 
 
 @rewrite("numpy.frexp", "m and n of a = m·2ⁿ", call((3, 4)), domains=(NONZERO,))

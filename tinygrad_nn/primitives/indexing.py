@@ -4,6 +4,7 @@ Whatever only moves elements is a selection: run the function on the elements' n
 where each one comes from. `by_position` does that.
 """
 
+import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -11,8 +12,8 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
 from .._typing import Array, Shape
-from ..errors import MissingDerivativeError
-from .arrays import as_array
+from ..errors import DtypeError, MissingDerivativeError
+from .arrays import as_array, as_numbers, refuse_masked
 from .elementwise import stop_gradient
 from .primitive import Primitive, Trait, call, d
 from .table import constant, define, mutators, rewrite
@@ -135,7 +136,7 @@ def _take(
         indices = np.clip(indices, 0, n - 1)
     elif mode != "raise":
         raise ValueError(f"mode must be 'raise', 'wrap' or 'clip', not {mode!r}")
-    return a[(slice(None),) * axis + (indices.astype(np.intp),)]
+    return a[(slice(None),) * axis + (indices,)]
 
 
 @rewrite("numpy.take_along_axis", "a[i] along an axis, each line by its own i")
@@ -147,8 +148,9 @@ def _take_along_axis(arr: Array, indices: Array, axis: int | None = -1) -> Array
 
 @rewrite("numpy.compress", "a where c holds, along an axis")
 def _compress(condition: Array, a: Array, axis: int | None = None, out: None = None) -> Array:
-    chosen = np.flatnonzero(as_array(condition))
-    return _take(a, chosen, axis)
+    if np.ndim(condition) != 1:
+        raise ValueError("condition must be a 1-d array")
+    return _take(a, np.flatnonzero(as_array(condition)), axis)
 
 
 @rewrite("numpy.extract", "a where c holds")
@@ -158,7 +160,9 @@ def _extract(condition: Array, arr: Array) -> Array:
 
 @rewrite("numpy.choose", "the i-th choice, element by element")
 def _choose(a: Array, choices: Sequence[Array], out: None = None, mode: Any = "raise") -> Array:
-    return by_position(lambda *numbers: np.choose(np.asarray(a), numbers, mode=mode), *choices)
+    dtype = np.result_type(*choices)  # Python numbers take on the dtype of the others
+    arrays = [as_array(choice).astype(dtype) for choice in choices]
+    return by_position(lambda *numbers: np.choose(np.asarray(a), numbers, mode=mode), *arrays)
 
 
 # --- order ------------------------------------------------------------------------------------
@@ -177,7 +181,10 @@ def _sort(
         a, axis = np.reshape(a, (-1,)), 0
     if a.ndim == 0:
         raise np.exceptions.AxisError(axis, 0)
-    return a[along_axis(a.shape, np.argsort(a, axis=axis, kind="stable"), axis)]
+    if order is not None:
+        raise ValueError("Cannot specify order when the array has no fields.")
+    found = np.argsort(a, axis=axis, kind=kind or "stable")
+    return a[along_axis(a.shape, found, axis)]
 
 
 @rewrite("numpy.partition", "a, split around its k-th", call((7,), kth=3))
@@ -211,15 +218,17 @@ def _unique(
 
 @rewrite("numpy.bincount", "how much weight each number has")
 def _bincount(x: Array, /, weights: Array = None, minlength: int = 0) -> Array:
-    x = np.asarray(x)
-    n = max(int(np.max(x, initial=-1)) + 1, minlength)
-    return SCATTER(as_array(weights), shape=(n,), index=x)
+    index = np.array(x)  # a copy, which nobody can change afterwards
+    n = np.bincount(index, minlength=minlength).shape[0]  # refuses what is no list of counts
+    weights = as_array(weights)
+    weights = weights if weights.dtype == np.float64 else weights.astype(np.float64)
+    return SCATTER(weights, shape=(n,), index=index.astype(np.intp))
 
 
 @rewrite("numpy.piecewise", "fᵢ(a) where cᵢ")
 def _piecewise(x: Array, condlist: Any, funclist: Sequence[Any], *args: Any, **kw: Any) -> Array:
-    if isinstance(condlist, bool) or (np.ndim(condlist[0]) == 0 and np.ndim(x) != 0):
-        condlist = [condlist]
+    alone = np.ndim(condlist) == 0 or (np.ndim(condlist[0]) == 0 and np.ndim(x) != 0)
+    condlist = [condlist] if alone else condlist
     conditions = [np.broadcast_to(np.asarray(c, dtype=bool), x.shape) for c in condlist]
     functions = list(funclist)
     if len(functions) == len(conditions) + 1:
@@ -241,8 +250,11 @@ def private_index(index: Any) -> Any:
 
 
 def _private_part(part: Any) -> Any:
-    if part is None or part is Ellipsis or isinstance(part, (slice, int)):
+    if part is None or part is Ellipsis or isinstance(part, int):
         return part
+    if isinstance(part, slice):
+        bounds = (part.start, part.stop, part.step)
+        return slice(*(None if b is None else operator.index(b) for b in bounds))
     if hasattr(part, "__array_function__") and not isinstance(part, np.ndarray):
         return part  # another library's array is not there to be looked at
     array = np.array(part)
@@ -268,5 +280,11 @@ def increased(x: Array, index: Any, values: Array) -> Array:
 
 
 def _in_dtype_of(x: Array, values: Array) -> Array:
-    values = as_array(values)
+    refuse_masked("values", values)
+    values = as_numbers("values", values)
+    if x.dtype.kind != "f" and getattr(values, "requires_grad", False):
+        raise DtypeError(
+            f"values: expected a floating-point array to put them in; got {x.dtype}; convert it "
+            f"with .astype(float), or the gradient of the values is lost"
+        )
     return values if values.dtype == x.dtype else values.astype(x.dtype)

@@ -1,6 +1,8 @@
 """Rows of `numpy.linalg`: norms, determinants, inverses, solutions."""
 
 import math
+import operator
+import string
 from typing import Any
 
 import numpy as np
@@ -8,24 +10,16 @@ from numpy.lib.array_utils import normalize_axis_tuple
 
 from .._typing import Array, Axis
 from .arrays import as_array
-from .decompositions import singular_values, transposed
+from .decompositions import SOLVED, invertible, singular_values, transposed
 from .elementwise import stop_gradient
 from .indexing import SCATTER
-from .primitive import NONZERO, Call, Primitive, Trait, call, d
+from .primitive import NONZERO, Primitive, Trait, call, d
 from .products import EINSUM
 from .table import constant, define, rewrite
 
 __all__ = ["NORM"]
 
 SQUARE = (call((3, 3)), call((2, 3, 3)), call((1, 1)))
-
-
-def _invertible(rng: "np.random.Generator", sample: Call) -> list[Array]:
-    """Matrices far from singular, and right-hand sides."""
-    return [
-        rng.normal(size=shape) + (np.diag([2 * math.sqrt(shape[-1])] * shape[-1]) if i == 0 else 0)
-        for i, shape in enumerate(sample.shapes)
-    ]
 
 
 # --- norms ------------------------------------------------------------------------------------
@@ -54,7 +48,8 @@ def _p_norm_back(
     g: Array, y: Array, x: Array, *, p: float, axis: Axis = None, keepdims: bool = False
 ) -> Array:
     g, y = _over_norm(g, y, axis, keepdims)
-    return g * np.sign(x) * (np.abs(x) / y) ** (p - 1)
+    size = np.where(x == 0, 1, np.abs(x))  # sign x is 0 there, and 0⁻¹ has no value
+    return g * np.sign(x) * (size / y) ** (p - 1)
 
 
 def _solve_left(g: Array, y: Array, a: Array, b: Array) -> Array:
@@ -76,12 +71,14 @@ def _solve_right(g: Array, y: Array, a: Array, b: Array) -> Array:
 
 def _cofactors(a: Array) -> Array:
     """The derivative of det a: every cofactor, and exactly so where a is singular."""
-    u, s, vh = np.linalg.svd(a)
+    finite = np.all(np.isfinite(a), axis=(-2, -1), keepdims=True)
+    u, s, vh = np.linalg.svd(np.where(finite, a, 0))
     n = s.shape[-1]
     others = np.where(np.eye(n, dtype=bool), 1, s[..., None, :])  # row i leaves sᵢ out
     sign = np.linalg.det(u) * np.linalg.det(vh)
     scaled = u * np.prod(others, axis=-1)[..., None, :]
-    return (sign[..., None, None] * np.matmul(scaled, vh)).astype(a.dtype)
+    found = sign[..., None, None] * np.matmul(scaled, vh)
+    return np.where(finite, found, np.nan).astype(a.dtype)
 
 
 def _minors(n: int) -> tuple[Array, Array]:
@@ -102,6 +99,11 @@ def _cofactors_back(g: Array, y: Array, a: Array) -> Array:
     return SCATTER(parts, shape=a.shape, index=(Ellipsis, rows, columns))
 
 
+def _log_det_back(g: Array, y: Array, a: Array) -> Array:
+    identity = np.broadcast_to(np.eye(a.shape[-1], dtype=a.dtype), a.shape)
+    return np.expand_dims(g, (-2, -1)) * SOLVED(transposed(a), identity)
+
+
 # A row is a line of mathematics: see elementwise.py.
 # fmt: off
 
@@ -117,11 +119,11 @@ P_NORM = define(_p_norm, "(Σ|x|ᵖ)¹ᐟᵖ", Trait.NONE,
               call((3, 4), p=-2, axis=0, keepdims=True)))
 define(np.linalg.inv, "a⁻¹", Trait.ANALYTIC,
        d("−yᵀ g yᵀ", lambda g, y, a: -np.matmul(np.matmul(transposed(y), g), transposed(y))),
-       parameters="a", calls=SQUARE, sampler=_invertible)
+       parameters="a", calls=SQUARE, sampler=invertible)
 define(np.linalg.solve, "a⁻¹ b", Trait.ANALYTIC,
        d("−a⁻ᵀ g yᵀ", _solve_left),
        d("a⁻ᵀ g", _solve_right),
-       parameters="a b", sampler=_invertible,
+       parameters="a b", sampler=invertible,
        calls=(call((3, 3), (3,)), call((3, 3), (3, 2)), call((2, 3, 3), (3, 2)),
               call((2, 3, 3), (3,)), call((3, 3), (2, 3, 4))))
 define(np.linalg.det, "det a", Trait.ANALYTIC,
@@ -131,15 +133,15 @@ COFACTORS: Primitive = define(_cofactors, "every cofactor of a", Trait.NONE,
        d("Σ of g times the derivative of each minor", _cofactors_back),
        name="tinygrad_nn.cofactors", parameters="a", calls=SQUARE)
 LOG_DET = define(lambda a: np.linalg.slogdet(a)[1], "ln |det a|", Trait.NONE,
-       d("g·a⁻ᵀ", lambda g, y, a: np.expand_dims(g, (-2, -1)) * transposed(np.linalg.inv(a))),
-       name="tinygrad_nn.log_det", parameters="a", calls=SQUARE, sampler=_invertible)
+       d("g·a⁻ᵀ", _log_det_back),
+       name="tinygrad_nn.log_det", parameters="a", calls=SQUARE, sampler=invertible)
 
 # fmt: on
 
 constant("linalg.matrix_rank")
 
 
-@rewrite("numpy.linalg.slogdet", "the sign and ln |det a|", *SQUARE, sampler=_invertible)
+@rewrite("numpy.linalg.slogdet", "the sign and ln |det a|", *SQUARE, sampler=invertible)
 def _slogdet(a: Array) -> Any:
     found = np.linalg.slogdet(stop_gradient(a))
     return found._replace(logabsdet=LOG_DET(a))
@@ -171,6 +173,8 @@ def _vector_norm(x: Array, order: Any, axes: tuple[int, ...], keepdims: bool) ->
         return NORM(x, axis=axes, keepdims=keepdims)
     if order == 1:
         return np.sum(np.abs(x), axis=axes, keepdims=keepdims)
+    if order == math.inf and x.size == 0:
+        return np.sum(np.abs(x), axis=axes, keepdims=keepdims)  # the largest of nothing is 0
     if order == math.inf:
         return np.max(np.abs(x), axis=axes, keepdims=keepdims)
     if order == -math.inf:
@@ -192,7 +196,9 @@ def _matrix_norm(x: Array, order: Any, axes: tuple[int, ...], keepdims: bool) ->
     elif order in ("nuc", 2, -2):
         s = singular_values(np.moveaxis(x, axes, (-2, -1)))
         pick: Any = {"nuc": np.sum, 2: np.max, -2: np.min}[order]
-        y = np.expand_dims(pick(s, axis=-1), axes)
+        # The zero matrix is a kink, as the zero vector is.
+        y = np.where(np.all(s == 0, axis=-1), 0, pick(s, axis=-1))
+        y = np.expand_dims(y, axes)
     else:
         raise ValueError(f"Invalid norm order {order!r} for matrices")
     return y if keepdims else np.squeeze(y, axis=axes)
@@ -212,7 +218,8 @@ def _linalg_vector_norm(
     if len(axes) == 1:
         return _vector_norm(x, ord, axes, keepdims)
     kept = [i for i in range(x.ndim) if i not in axes]
-    row = np.reshape(np.transpose(x, (*kept, *axes)), (*(x.shape[i] for i in kept), -1))
+    shape = (*(x.shape[i] for i in kept), math.prod(x.shape[i] for i in axes))
+    row = np.reshape(np.transpose(x, (*kept, *axes)), shape)
     y = _vector_norm(row, ord, (row.ndim - 1,), False)
     return np.expand_dims(y, axes) if keepdims else y
 
@@ -229,7 +236,7 @@ def _linalg_matrix_norm(
 
 
 @rewrite("numpy.linalg.cond", "‖a‖·‖a⁻¹‖", call((3, 3)), call((3, 3), p=1), call((3, 3), p="fro"),
-         call((3, 3), p=-2), sampler=_invertible)  # fmt: skip
+         call((3, 3), p=-2), sampler=invertible)  # fmt: skip
 def _cond(x: Array, p: Any = None) -> Array:
     if p in (None, 2, -2):
         s = singular_values(x)
@@ -239,10 +246,13 @@ def _cond(x: Array, p: Any = None) -> Array:
 
 
 @rewrite("numpy.linalg.matrix_power", "aⁿ", *(call((3, 3), n=n) for n in (0, 1, 2, 5, -3)),
-         sampler=_invertible)  # fmt: skip
+         sampler=invertible)  # fmt: skip
 def _matrix_power(a: Array, n: int) -> Array:
+    n = operator.index(n)
+    if a.ndim < 2 or a.shape[-1] != a.shape[-2]:
+        raise np.linalg.LinAlgError("Last 2 dimensions of the array must be square")
     if n == 0:
-        return np.broadcast_to(np.eye(a.shape[-1], dtype=a.dtype), a.shape) + 0 * a
+        return np.broadcast_to(np.eye(a.shape[-1], dtype=a.dtype), a.shape)
     if n < 0:
         a, n = np.linalg.inv(a), -n
     power = None
@@ -257,7 +267,10 @@ def _matrix_power(a: Array, n: int) -> Array:
 @rewrite("numpy.linalg.multi_dot", "a b c …, in the cheapest order", call((2, 3), (3, 4), (4, 2)),
          call((3,), (3, 4), (4,)), variadic=True)  # fmt: skip
 def _multi_dot(arrays: Any, *, out: None = None) -> Array:
-    letters = "abcdefghijklmnopqrstuvwxyz"
+    arrays = [as_array(a) for a in arrays]
+    if len(arrays) < 2:
+        raise ValueError("Expecting at least two arrays.")
+    letters = string.ascii_letters
     last = len(arrays) - 1
     terms = [letters[i : i + 2] for i in range(len(arrays))]
     output = letters[0] + letters[last + 1]
@@ -270,7 +283,7 @@ def _multi_dot(arrays: Any, *, out: None = None) -> Array:
 
 @rewrite("numpy.linalg.tensorinv", "the inverse of tensordot with a", call((4, 2, 2), ind=1),
          sampler=lambda rng, sample: [a.reshape(s) for a, s in zip(
-             _invertible(rng, call((4, 4))), sample.shapes, strict=True)])  # fmt: skip
+             invertible(rng, call((4, 4))), sample.shapes, strict=True)])  # fmt: skip
 def _tensorinv(a: Array, ind: int = 2) -> Array:
     n = math.prod(a.shape[ind:])
     return np.reshape(np.linalg.inv(np.reshape(a, (n, n))), a.shape[ind:] + a.shape[:ind])

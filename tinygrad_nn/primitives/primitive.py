@@ -169,7 +169,7 @@ class Primitive:
     def __repr__(self) -> str:
         return f"<primitive {self.qualified_name}>"
 
-    def __call__(self, *arrays: Array, **static: Any) -> Array:
+    def __call__(self, /, *arrays: Array, **static: Any) -> Array:
         """Run the row on arrays, or let the first argument that records carry the call out."""
         for array in arrays:
             record = getattr(array, "__apply_primitive__", None)

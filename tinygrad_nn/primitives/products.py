@@ -1,8 +1,9 @@
 """Rows and compositions that multiply arrays: matmul, einsum, and all that they spell."""
 
 import math
+import operator
 import string
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,8 @@ from .primitive import Trait, call, d
 from .table import define, rewrite
 
 __all__ = ["EINSUM", "dot"]
+
+SYMBOLS = sorted(string.ascii_letters)  # in order, so that axis numbers keep theirs
 
 
 def _matmul_left(g: Array, y: Array, a: Array, b: Array) -> Array:
@@ -103,7 +106,7 @@ def _spelled(operands: Sequence[Any]) -> tuple[str, list[Array]]:
         return operands[0].replace(" ", ""), [as_array(a) for a in operands[1:]]
 
     def letters(axes: Sequence[Any]) -> str:
-        return "".join("..." if n is Ellipsis else string.ascii_letters[n] for n in axes)
+        return "".join("..." if n is Ellipsis else SYMBOLS[operator.index(n)] for n in axes)
 
     count = len(operands) // 2
     terms = ",".join(letters(axes) for axes in operands[1 : 2 * count : 2])
@@ -115,6 +118,8 @@ def _explicit(subscripts: str, ndims: Sequence[int]) -> tuple[list[str], str]:
     """The same with an output, and letters in place of every ellipsis."""
     inputs, arrow, output = subscripts.partition("->")
     terms = inputs.split(",")
+    if arrow and "..." in inputs and "..." not in output:
+        raise ValueError("einsum: the output needs '...' too, where an input has it")
     if len(terms) != len(ndims):
         raise ValueError(f"einsum: {len(terms)} subscripts for {len(ndims)} operands")
     if not arrow:  # what occurs once is kept, in the order of the alphabet
@@ -145,6 +150,8 @@ def _without_repeats(a: Array, term: str) -> tuple[Array, str]:
         while term.count(c) > 1:
             first = term.index(c)
             second = term.index(c, first + 1)
+            if a.shape[first] != a.shape[second]:
+                raise ValueError(f"einsum: the subscript {c!r} twice, for axes of {a.shape}")
             a = np.diagonal(a, 0, first, second)  # the diagonal comes last
             term = term[:first] + term[first + 1 : second] + term[second + 1 :] + c
     return a, term
@@ -164,7 +171,8 @@ def dot(a: Array, b: Array, out: None = None) -> Array:
     if b.ndim <= 2:
         return np.matmul(a, b)
     k = b.shape[-2]
-    columns = np.reshape(np.moveaxis(b, -2, 0), (k, -1))  # (..., k, n) -> (k, ... n)
+    n = math.prod(b.shape[:-2]) * b.shape[-1]
+    columns = np.reshape(np.moveaxis(b, -2, 0), (k, n))  # (..., k, n) -> (k, ... n)
     return np.reshape(np.matmul(a, columns), a.shape[:-1] + b.shape[:-2] + b.shape[-1:])
 
 
@@ -176,6 +184,8 @@ def _vdot(a: Array, b: Array, /) -> Array:
 @rewrite("numpy.vecdot", "Σ aᵢ·bᵢ, over the last axis", call((2, 3), (3,)))
 def _vecdot(x1: Array, x2: Array, /, *, axis: int = -1) -> Array:
     x1, x2 = np.moveaxis(as_array(x1), axis, -1), np.moveaxis(as_array(x2), axis, -1)
+    if x1.shape[-1] != x2.shape[-1]:
+        raise ValueError(f"vecdot: vectors of lengths {x1.shape[-1]} and {x2.shape[-1]}")
     return np.sum(x1 * x2, axis=-1)
 
 
@@ -206,7 +216,14 @@ def _inner(a: Array, b: Array, /) -> Array:
     return np.multiply(a, b) if a.ndim == 0 or b.ndim == 0 else _tensordot(a, b, (-1, -1))
 
 
-@rewrite("numpy.outer numpy.linalg.outer", "aᵢ·bⱼ", call((3,), (2,)))
+@rewrite("numpy.linalg.outer", "aᵢ·bⱼ", call((3,), (2,)))
+def _linalg_outer(x1: Array, x2: Array, /) -> Array:
+    if np.ndim(x1) != 1 or np.ndim(x2) != 1:
+        raise ValueError("Input arrays must be one-dimensional")
+    return _outer(x1, x2)
+
+
+@rewrite("numpy.outer", "aᵢ·bⱼ", call((3,), (2,)))
 def _outer(a: Array, b: Array, out: None = None) -> Array:
     a, b = np.ravel(as_array(a)), np.ravel(as_array(b))
     return np.multiply(np.expand_dims(a, 1), np.expand_dims(b, 0))  # (m, 1) · (1, n)
@@ -221,10 +238,10 @@ def _outer(a: Array, b: Array, out: None = None) -> Array:
 )
 def _tensordot(a: Array, b: Array, axes: Any = 2) -> Array:
     a, b = as_array(a), as_array(b)
-    if np.ndim(axes) == 0:
+    if isinstance(axes, (int, np.integer)):
         left, right = list(range(a.ndim - axes, a.ndim)), list(range(axes))
     else:
-        left, right = (list(np.atleast_1d(np.asarray(x))) for x in axes)
+        left, right = (np.atleast_1d(np.asarray(x)).tolist() for x in axes)
     left = list(normalize_axis_tuple(left, a.ndim))
     right = list(normalize_axis_tuple(right, b.ndim))
     if [a.shape[i] for i in left] != [b.shape[i] for i in right]:
@@ -261,19 +278,21 @@ def _cross(
         raise ValueError(f"cross: vectors of 2 or 3 elements are needed, not {a.shape}, {b.shape}")
     if a.shape[-1] == b.shape[-1] == 2:
         return a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0]
-    (a0, a1, a2), (b0, b1, b2) = _components(a), _components(b)
-    parts = np.broadcast_arrays(a1 * b2 - a2 * b1, a2 * b0 - a0 * b2, a0 * b1 - a1 * b0)
+    a0, a1, b0, b1 = a[..., 0], a[..., 1], b[..., 0], b[..., 1]
+    if a.shape[-1] == 2:  # in the plane: its third component is 0, and 0·∞ must not arise
+        first, second = a1 * b[..., 2], -a0 * b[..., 2]
+    elif b.shape[-1] == 2:
+        first, second = -a[..., 2] * b1, a[..., 2] * b0
+    else:
+        first, second = a1 * b[..., 2] - a[..., 2] * b1, a[..., 2] * b0 - a0 * b[..., 2]
+    parts = np.broadcast_arrays(first, second, a0 * b1 - a1 * b0)
     return np.moveaxis(np.stack(parts, axis=-1), -1, axisc)
-
-
-def _components(a: Array) -> Iterator[Array]:
-    """The three components of vectors; a plane's third is 0."""
-    yield from (a[..., 0], a[..., 1])
-    yield a[..., 2] if a.shape[-1] == 3 else np.zeros_like(a[..., 0])
 
 
 @rewrite("numpy.linalg.cross", "a × b", call((2, 3), (2, 3)))
 def _linalg_cross(x1: Array, x2: Array, /, *, axis: int = -1) -> Array:
+    if np.shape(x1)[axis] != 3 or np.shape(x2)[axis] != 3:
+        raise ValueError("Both input arrays must be (arrays of) 3-dimensional vectors")
     return _cross(x1, x2, axis=axis)
 
 

@@ -1,5 +1,6 @@
 """Turning, repeating, padding and masking arrays, composed of rows."""
 
+import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -90,7 +91,7 @@ def _repeat(a: Array, repeats: Any, axis: int | None = None) -> Array:
 @rewrite("numpy.tile", "copies of a, side by side", call((3,), reps=2), call((2, 3), reps=(2, 1)),
          call((2,), reps=(3, 2)))  # fmt: skip
 def _tile(A: Array, reps: Any) -> Array:
-    counts = tuple(int(r) for r in np.atleast_1d(reps))
+    counts = tuple(operator.index(r) for r in np.atleast_1d(reps))
     A = as_array(A)
     ndim = max(A.ndim, len(counts))
     counts = (1,) * (ndim - len(counts)) + counts
@@ -155,8 +156,10 @@ def _matrix_trace(x: Array, /, *, offset: int = 0, dtype: Any = None) -> Array:
 
 @rewrite("numpy.diag", "the diagonal, or a matrix with one", call((3,), k=1), call((3, 4), k=-1))
 def _diag(v: Array, k: int = 0) -> Array:
-    if v.ndim != 1:
+    if v.ndim == 2:
         return _diagonal(v, k)
+    if v.ndim != 1:
+        raise ValueError("Input must be 1- or 2-d.")
     n = v.shape[0] + abs(k)
     places = np.arange(v.shape[0])
     return SCATTER(v, shape=(n, n), index=(places + max(-k, 0), places + max(k, 0)))
@@ -169,16 +172,24 @@ def _diagflat(v: Array, k: int = 0) -> Array:
 
 @rewrite("numpy.tril", "a below its diagonal, else 0", call((3, 4)), call((2, 3, 3), k=-1))
 def _tril(m: Array, k: int = 0) -> Array:
-    return WHERE(np.tri(m.shape[-2], m.shape[-1], k, dtype=bool), m, 0)
+    return WHERE(_below(m, k), m, 0)
 
 
 @rewrite("numpy.triu", "a above its diagonal, else 0", call((3, 4)), call((2, 3, 3), k=1))
 def _triu(m: Array, k: int = 0) -> Array:
-    return WHERE(np.tri(m.shape[-2], m.shape[-1], k - 1, dtype=bool), 0, m)
+    return WHERE(_below(m, k - 1), 0, m)
+
+
+def _below(m: Array, k: int) -> Array:
+    """Where a matrix is on or below its k-th diagonal; a row stands for all rows of a square."""
+    rows, columns = m.shape[-2:] if m.ndim > 1 else (m.shape[0], m.shape[0])
+    return np.tri(rows, columns, k, dtype=bool)
 
 
 @rewrite("numpy.vander", "the powers of a", call((3,)), call((3,), N=4, increasing=True))
 def _vander(x: Array, N: int | None = None, increasing: bool = False) -> Array:
+    if x.ndim != 1:
+        raise ValueError("x must be a one-dimensional array or sequence.")
     powers = np.arange(x.shape[0] if N is None else N)
     return np.expand_dims(x, 1) ** (powers if increasing else powers[::-1])
 
@@ -221,22 +232,18 @@ def _pad(
     array: Array,
     pad_width: Any,
     mode: Any = "constant",
-    *,
-    constant_values: Any = 0,
-    end_values: Any = 0,
-    stat_length: Any = None,
-    reflect_type: str = "even",
+    **options: Any,
 ) -> Array:
     array = as_array(array)
+    _check_pad(array.ndim, mode, options)
+    constant_values, end_values = options.get("constant_values", 0), options.get("end_values", 0)
+    stat_length, reflect_type = options.get("stat_length"), options.get("reflect_type", "even")
     if isinstance(pad_width, dict):
         axes = {axis % array.ndim: width for axis, width in pad_width.items()}
         pad_width = [_per_axis(axes.get(i, 0), 1)[0] for i in range(array.ndim)]
-    widths = [(int(b), int(e)) for b, e in _per_axis(pad_width, array.ndim)]
-    if callable(mode):
-        raise MissingDerivativeError(
-            "numpy.pad: there is no derivative with a function for mode=; use a named mode, or "
-            "compute under no_grad()"
-        )
+    widths = [(operator.index(b), operator.index(e)) for b, e in _per_axis(pad_width, array.ndim)]
+    if array.ndim == 0:
+        return array
     if mode in ("constant", "empty"):
         padded = PAD(array, widths=tuple(widths))
         if not np.any(constant_values):
@@ -247,6 +254,8 @@ def _pad(
         return by_position(lambda a: np.pad(a, widths, mode), array)
     ends, lengths = _per_axis(end_values, array.ndim), _per_axis(stat_length, array.ndim)
     for axis, width in enumerate(widths):
+        if not any(width):
+            continue
         line = np.moveaxis(array, axis, -1)
         if mode in _STATISTICS:
             line = _pad_with_statistic(line, width, _STATISTICS[mode], lengths[axis])
@@ -256,6 +265,16 @@ def _pad(
             line = _pad_affine(line, width, mode, reflect_type=reflect_type)
         array = np.moveaxis(line, -1, axis)
     return array
+
+
+def _check_pad(ndim: int, mode: Any, options: dict[str, Any]) -> None:
+    """Refuse what NumPy refuses: each mode has options of its own."""
+    if callable(mode):
+        raise MissingDerivativeError(
+            "numpy.pad: there is no derivative with a function for mode=; use a named mode, or "
+            "compute under no_grad()"
+        )
+    np.pad(np.zeros((1,) * ndim, dtype=np.float64), 0, mode, **options)
 
 
 def _per_axis(value: Any, ndim: int) -> list[tuple[Any, Any]]:
@@ -280,8 +299,14 @@ def _pad_affine(a: Array, width: tuple[int, int], mode: Any, **options: Any) -> 
     n = a.shape[-1]
     constant = np.pad(np.zeros(n, dtype=a.dtype), [width], mode, **options)
     identity = np.eye(n, dtype=a.dtype)
-    rows = [np.pad(row, [width], mode, **options) - constant for row in identity]
-    return np.matmul(a, np.stack(rows)) + constant  # (..., n) · (n, padded)
+    matrix = np.stack([np.pad(row, [width], mode, **options) - constant for row in identity])
+    # Each new element is made of few old ones: the others must not turn 0·∞ into NaN.
+    terms = int(np.max(np.count_nonzero(matrix, axis=0)))
+    places = np.argsort(matrix == 0, axis=0, kind="stable")[:terms]  # (terms, padded)
+    y = constant
+    for place, factor in zip(places, np.take_along_axis(matrix, places, 0), strict=True):
+        y = y + np.where(factor == 0, 0, a[..., place]) * factor
+    return y
 
 
 def _widened(a: Array, n: int) -> Array:

@@ -10,8 +10,9 @@ from numpy.lib.array_utils import normalize_axis_tuple
 from .._typing import Array, Axis
 from ..errors import ArgumentError, MissingDerivativeError
 from .arrays import as_array
+from .elementwise import stop_gradient
 from .primitive import Call, Trait, call, d
-from .running import products_before
+from .running import finite_product, products_before
 from .table import constant, define, rewrite
 
 __all__ = ["LOG_SOFTMAX", "SUM"]
@@ -35,27 +36,28 @@ SPREADS: tuple[Call, ...] = (
 )
 
 
-def _back(g: Array, axis: Axis, keepdims: bool) -> Array:
+def _back(g: Array, a: Array, axis: Axis, keepdims: bool) -> Array:
     """Give a reduced array its lost axes back, each of length 1, so that it broadcasts over a."""
-    if keepdims or axis is None:
+    if keepdims or axis is None or a.ndim == 0:
         return g  # a full reduction is 0-d, or already all ones: it broadcasts as it is
     return np.expand_dims(g, axis)  # (..., ...) -> (..., 1, ...)
 
 
 def _count(a: Array, axis: Axis) -> int:
     """How many elements of a each output element is made of."""
-    if axis is None:
+    if axis is None or a.ndim == 0:
         return math.prod(a.shape)
     axes = axis if isinstance(axis, tuple) else (axis,)
     return math.prod(a.shape[i] for i in axes)
 
 
 def _sum(g: Array, y: Array, a: Array, axis: Axis = None, keepdims: bool = False) -> Array:
-    return np.broadcast_to(_back(g, axis, keepdims), a.shape)
+    return np.broadcast_to(_back(g, a, axis, keepdims), a.shape)
 
 
 def _mean(g: Array, y: Array, a: Array, axis: Axis = None, keepdims: bool = False) -> Array:
-    return np.broadcast_to(_back(g, axis, keepdims) / _count(a, axis), a.shape)
+    # Not g / n: a large n may be infinite in the dtype of g.
+    return np.broadcast_to(_back(g, a, axis, keepdims) * _per(_count(a, axis)), a.shape)
 
 
 def _deviation(a: Array, axis: Axis) -> Array:
@@ -71,7 +73,7 @@ def _var(
     g: Array, y: Array, a: Array, axis: Axis = None, ddof: float = 0, keepdims: bool = False
 ) -> Array:
     scale = 2 * _per(_count(a, axis) - ddof)
-    return _back(g, axis, keepdims) * scale * _deviation(a, axis)
+    return _back(g, a, axis, keepdims) * scale * _deviation(a, axis)
 
 
 def _std(
@@ -79,29 +81,34 @@ def _std(
 ) -> Array:
     # The spread of a constant has a kink at zero; the row takes the subgradient 0 there. The mean
     # of equal numbers is rounded, so neither y nor the deviation need be zero.
-    constant = np.max(a, axis=axis, keepdims=True) == np.min(a, axis=axis, keepdims=True)
-    spread = np.where(constant, 1, _back(y, axis, keepdims))
-    scale = np.where(constant, 0, _back(g, axis, keepdims)) / spread
+    if a.size == 0:
+        return np.zeros_like(a)
+    y = _back(y, a, axis, keepdims)
+    equal = np.max(a, axis=axis, keepdims=True) == np.min(a, axis=axis, keepdims=True)
+    level = equal | (y == 0)
+    scale = np.where(level, 0, _back(g, a, axis, keepdims)) / np.where(level, 1, y)
     return scale * _per(_count(a, axis) - ddof) * _deviation(a, axis)
 
 
 def _extreme(g: Array, y: Array, a: Array, axis: Axis = None, keepdims: bool = False) -> Array:
-    chosen = a == _back(y, axis, keepdims)
-    share = np.sum(chosen, axis=axis, keepdims=True).astype(g.dtype)
-    return chosen * (_back(g, axis, keepdims) / share)
+    chosen = a == _back(y, a, axis, keepdims)
+    share = (1 / np.sum(chosen, axis=axis, keepdims=True)).astype(g.dtype)
+    return chosen * (_back(g, a, axis, keepdims) * share)
 
 
 def _product(g: Array, y: Array, a: Array, axis: Axis = None, keepdims: bool = False) -> Array:
     # The product of all the others is that of those before times that of those after: nothing is
     # divided, so zeros do no harm.
-    axes = normalize_axis_tuple(range(a.ndim) if axis is None else axis, a.ndim)
+    reduced: Any = range(a.ndim) if axis is None or a.ndim == 0 else axis
+    axes = normalize_axis_tuple(reduced, a.ndim)
     kept = [i for i in range(a.ndim) if i not in axes]
     moved = np.transpose(a, (*kept, *axes))  # (kept..., reduced...)
     row = np.reshape(moved, (math.prod(a.shape[i] for i in kept), -1)) if a.size else moved
-    others = products_before(row) * np.flip(products_before(np.flip(row, -1)), -1)
+    before, after = products_before(row), np.flip(products_before(np.flip(row, -1)), -1)
+    others = finite_product(before, after)
     back = np.argsort((*kept, *axes)).tolist()
     others = np.transpose(np.reshape(others, moved.shape), back)  # as a again
-    return _back(g, axis, keepdims) * others
+    return _back(g, a, axis, keepdims) * others
 
 
 def _log_sum_exp(a: Array, axis: Axis = None, keepdims: bool = False) -> Array:
@@ -113,11 +120,10 @@ def _log_sum_exp(a: Array, axis: Axis = None, keepdims: bool = False) -> Array:
 
 
 def _share(g: Array, y: Array, a: Array, axis: Axis = None, keepdims: bool = False) -> Array:
-    y = _back(y, axis, keepdims)
-    alike = np.isinf(y) & (a == y)  # infinite terms share: ∞ − ∞ would have no value
-    ties = np.sum(alike, axis=axis, keepdims=True).astype(y.dtype)
-    exponent = np.where(alike, -np.log(np.where(ties == 0, 1, ties)), a - np.where(alike, 0, y))
-    return _back(g, axis, keepdims) * np.exp(exponent)
+    largest = stop_gradient(np.max(a, axis=axis, keepdims=True))
+    alike = np.isinf(largest) & (a == largest)  # infinite terms share: ∞ − ∞ has no value
+    e = np.exp(np.where(alike, 0, a) - np.where(alike, 0, largest))
+    return _back(g, a, axis, keepdims) * (e / np.sum(e, axis=axis, keepdims=True))
 
 
 def _log_softmax(x: Array, axis: Axis = -1) -> Array:
@@ -205,6 +211,34 @@ def _widened_mean(
     return total / np.sum(counted, axis=axis, keepdims=bool(keepdims)).astype(a.dtype)
 
 
+def _widened_spread(name: str) -> Callable[..., Array]:
+    """The variance or deviation in a dtype, or with ddof under its other name."""
+
+    def widened(
+        a: Array,
+        axis: Axis = None,
+        dtype: Any = None,
+        out: Array = None,
+        ddof: float = 0,
+        keepdims: bool = False,
+        *,
+        where: Array = None,
+        mean: Array = None,
+        correction: Any = np._NoValue,
+    ) -> Array:
+        _refuse_out(name, out)
+        for option, value in (("where", where), ("mean", mean)):
+            if value is not None:
+                raise MissingDerivativeError(
+                    f"numpy.{name}: there is no derivative with {option}=; leave it out"
+                )
+        a = as_array(a) if dtype is None else as_array(a).astype(dtype)
+        ddof = ddof if correction is np._NoValue else correction
+        return getattr(np, name)(a, axis=axis, ddof=ddof, keepdims=bool(keepdims))
+
+    return widened
+
+
 # A row is a line of mathematics: see elementwise.py.
 # fmt: off
 
@@ -222,11 +256,11 @@ define(np.prod, "Π a", Trait.ANALYTIC | Trait.OUT,
 define(np.var, "Σ(a − ā)² / (n − ddof)", Trait.OUT,
        d("2·g·(a − ā) / (n − ddof)", _var),
        parameters="a axis dtype out ddof keepdims where mean correction",
-       calls=SPREADS)
+       calls=SPREADS, widened=_widened_spread("var"))
 define(np.std, "√(Σ(a − ā)² / (n − ddof))", Trait.OUT,
        d("g·(a − ā) / ((n − ddof)·y), 0 where a is constant", _std),
        parameters="a axis dtype out ddof keepdims where mean correction",
-       calls=SPREADS)
+       calls=SPREADS, widened=_widened_spread("std"))
 for extreme in (np.max, np.amax):
     define(extreme, "max a", Trait.SELECTS | Trait.OUT,
            d("g·[a = y], shared equally among ties", _extreme),
@@ -238,7 +272,7 @@ for extreme in (np.min, np.amin):
            parameters="a axis out keepdims initial where", calls=CALLS,
            widened=_widened_extreme("min", math.inf, np.minimum))
 LOG_SUM_EXP = define(_log_sum_exp, "ln Σ eᵃ", Trait.NONE,
-       d("g·eᵃ⁻ʸ", _share),
+       d("g·eᵃ / Σ eᵃ", _share),
        name="tinygrad_nn.log_sum_exp", parameters="a axis keepdims", calls=CALLS)
 # A row of its own because nearly every classifier's loss passes here: composed, it takes seven
 # nodes, and three times as long.
@@ -285,6 +319,8 @@ def _average(
         weights = np.reshape(np.transpose(weights, order), kept)  # -> (..., n, 1, ...)
         weights = np.broadcast_to(weights, a.shape)
     total = np.sum(weights, axis=along, keepdims=keepdims)
+    if np.any(total == 0):
+        raise ZeroDivisionError("Weights sum to zero, can't be normalized")
     mean = np.sum(a * weights, axis=along, keepdims=keepdims) / total
     return (mean, total) if returned else mean
 

@@ -7,12 +7,13 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
 from .._typing import Array
+from ..errors import MissingDerivativeError
 from .elementwise import stop_gradient
 from .indexing import along_axis
 from .primitive import Call, Trait, call, d
 from .table import define, rewrite
 
-__all__ = ["products_before"]
+__all__ = ["finite_product", "products_before"]
 
 RUNNING: tuple[Call, ...] = (
     call((3, 4), axis=0),
@@ -29,14 +30,20 @@ def products_before(a: Array) -> Array:
     return np.cumprod(np.concatenate([first, a[..., :-1]], axis=-1), axis=-1)
 
 
+def finite_product(a: Array, b: Array) -> Array:
+    """a·b, and 0 where one is 0 and the other has overflowed: of finite numbers it is 0."""
+    a, b = np.where(np.isinf(a) & (b == 0), 0, a), np.where(np.isinf(b) & (a == 0), 0, b)
+    return a * b
+
+
 def _running_sum(g: Array, y: Array, a: Array, axis: int | None = None) -> Array:
-    if axis is None:
+    if axis is None or a.ndim == 0:
         return np.reshape(_running_sum(g, y, np.reshape(a, (-1,)), 0), a.shape)
     return np.flip(np.cumsum(np.flip(g, axis), axis=axis), axis)
 
 
 def _running_product(g: Array, y: Array, a: Array, axis: int | None = None) -> Array:
-    if axis is None:
+    if axis is None or a.ndim == 0:
         return np.reshape(_running_product(g, y, np.reshape(a, (-1,)), 0), a.shape)
     # ∂/∂aᵢ Σⱼ gⱼ·a₁…aⱼ = a₁…aᵢ₋₁·sᵢ with sᵢ = gᵢ + aᵢ₊₁·sᵢ₊₁. Dividing y by aᵢ would fail at 0.
     a, g = np.moveaxis(a, axis, -1), np.moveaxis(g, axis, -1)
@@ -46,7 +53,18 @@ def _running_product(g: Array, y: Array, a: Array, axis: int | None = None) -> A
     sums = [g[..., -1]]
     for i in range(n - 1, 0, -1):
         sums.append(g[..., i - 1] + a[..., i] * sums[-1])
-    return np.moveaxis(products_before(a) * np.stack(sums[::-1], axis=-1), -1, axis)
+    return np.moveaxis(finite_product(products_before(a), np.stack(sums[::-1], axis=-1)), -1, axis)
+
+
+def _widened(name: str) -> Callable[..., Array]:
+    """A running sum or product in a dtype."""
+
+    def widened(a: Array, axis: int | None = None, dtype: Any = None, out: Array = None) -> Array:
+        if out is not None:
+            raise MissingDerivativeError(f"numpy.{name}: there is no derivative with out=")
+        return getattr(np, name)(a.astype(dtype), axis=axis)
+
+    return widened
 
 
 # A row is a line of mathematics: see elementwise.py.
@@ -54,36 +72,38 @@ def _running_product(g: Array, y: Array, a: Array, axis: int | None = None) -> A
 
 define(np.cumsum, "a₁, a₁ + a₂, …", Trait.LINEAR | Trait.ANALYTIC | Trait.OUT,
        d("…, gₙ₋₁ + gₙ, gₙ: the running sum from the end", _running_sum),
-       parameters="a axis dtype out", calls=RUNNING)
+       parameters="a axis dtype out", calls=RUNNING, widened=_widened("cumsum"))
 define(np.cumprod, "a₁, a₁a₂, …", Trait.ANALYTIC | Trait.OUT,
        d("a₁…aᵢ₋₁·sᵢ, with sᵢ = gᵢ + aᵢ₊₁·sᵢ₊₁", _running_product),
-       parameters="a axis dtype out", calls=RUNNING)
+       parameters="a axis dtype out", calls=RUNNING, widened=_widened("cumprod"))
 
 # fmt: on
 
 
 @rewrite("numpy.cumulative_sum", "a₁, a₁ + a₂, …", call((5,)), call((3, 4), axis=1))
 def _cumulative_sum(
-    x: Array, /, *, axis: int | None = None, include_initial: bool = False
+    x: Array, /, *, axis: int | None = None, dtype: Any = None, include_initial: bool = False
 ) -> Array:
-    return _cumulative(np.cumsum, x, axis, 0 if include_initial else None)
+    return _cumulative(np.cumsum, x, axis, dtype, 0 if include_initial else None)
 
 
 @rewrite("numpy.cumulative_prod", "a₁, a₁a₂, …", call((5,)), call((3, 4), axis=1))
 def _cumulative_prod(
-    x: Array, /, *, axis: int | None = None, include_initial: bool = False
+    x: Array, /, *, axis: int | None = None, dtype: Any = None, include_initial: bool = False
 ) -> Array:
-    return _cumulative(np.cumprod, x, axis, 1 if include_initial else None)
+    return _cumulative(np.cumprod, x, axis, dtype, 1 if include_initial else None)
 
 
-def _cumulative(running: Any, x: Array, axis: int | None, initial: int | None) -> Array:
+def _cumulative(running: Any, x: Array, axis: int | None, dtype: Any, initial: int | None) -> Array:
+    x = np.atleast_1d(x if dtype is None else x.astype(dtype))
     if axis is None and x.ndim != 1:
         raise ValueError("axis= is needed for more than one dimension")
     axis = axis or 0
     y = running(x, axis=axis)
     if initial is None:
         return y
-    first = np.full_like(np.take(x, [0], axis=axis), initial)
+    axis = normalize_axis_index(axis, x.ndim)
+    first = np.full((*x.shape[:axis], 1, *x.shape[axis + 1 :]), initial, dtype=y.dtype)
     return np.concatenate([first, y], axis=axis)
 
 
@@ -92,6 +112,7 @@ def _cumulative(running: Any, x: Array, axis: int | None, initial: int | None) -
 
 def _accumulates(name: str, formula: str, function: Callable[..., Array]) -> None:
     def composed(array: Array, axis: int = 0, dtype: Any = None, out: None = None) -> Array:
+        axis = normalize_axis_index(axis, array.ndim)
         return function(array if dtype is None else array.astype(dtype), axis=axis)
 
     rewrite(name, formula)(composed)

@@ -99,8 +99,10 @@ def _reshape(
     shape = (shape,) if isinstance(shape, (int, np.integer)) else tuple(shape)
     if order == "F":  # column order is the row order of the transpose
         return np.transpose(RESHAPE(np.transpose(a), shape=shape[::-1]))
-    if order not in ("C", "A", "K"):
-        raise ArgumentError(f"numpy.reshape: expected order 'C' or 'F'; got {order!r}")
+    if order != "C":
+        raise ArgumentError(
+            f"numpy.reshape: expected order 'C' or 'F' of a Tensor with a gradient; got {order!r}"
+        )
     return RESHAPE(a, shape=shape)
 
 

@@ -4,6 +4,7 @@ A quantile is one element of the sorted values, or a mix of two neighbours. Whic
 how, NumPy itself says when asked for that quantile of 0, 1, 2, …
 """
 
+import math
 from typing import Any
 
 import numpy as np
@@ -26,8 +27,8 @@ def _as_rows(a: Array, axis: Axis) -> tuple[Array, tuple[int, ...]]:
     """The reduced axes as one, in last place; and the shape of the reduction that keeps axes."""
     axes = normalize_axis_tuple(range(a.ndim) if axis is None else axis, a.ndim)
     kept = [i for i in range(a.ndim) if i not in axes]
-    shape = tuple(a.shape[i] for i in kept)
-    rows = np.reshape(np.transpose(a, (*kept, *axes)), (*shape, -1))  # -> (kept..., n)
+    shape = (*(a.shape[i] for i in kept), math.prod(a.shape[i] for i in axes))
+    rows = np.reshape(np.transpose(a, (*kept, *axes)), shape)  # -> (kept..., n)
     return rows, tuple(1 if i in axes else a.shape[i] for i in range(a.ndim))
 
 
@@ -59,11 +60,17 @@ def _mixed(rows: Array, positions: Array) -> Array:
     return np.where(part == 0, low, low * (1 - part) + high * part)
 
 
+_DISCRETE = ("lower", "higher", "nearest", "inverted_cdf", "closest_observation")  # no mixing
+
+
 def _quantile(a: Array, q: Any, axis: Axis, method: Any, keepdims: bool, skip_nan: bool) -> Array:
     a = as_array(a)
-    exact = a.dtype if isinstance(q, (int, float)) else np.result_type(a.dtype, np.float64)
+    number = type(q) in (int, float)  # which has no dtype of its own
     q = np.asarray(q)
+    exact = a.dtype if number or method in _DISCRETE else np.result_type(a.dtype, q.dtype)
     rows, kept = _as_rows(a, axis)
+    if rows.shape[-1] == 0:
+        return np.full((*q.shape, *(kept if keepdims else rows.shape[:-1])), np.nan, dtype=exact)
     rows = np.sort(rows, axis=-1)  # NaN last
     nan = np.asarray(np.isnan(rows))
     counts = np.sum(~nan if skip_nan else np.ones_like(nan), axis=-1)
@@ -77,7 +84,7 @@ def _quantile(a: Array, q: Any, axis: Axis, method: Any, keepdims: bool, skip_na
 
 
 def _percent(q: Any) -> Any:
-    return q / 100 if isinstance(q, (int, float)) else np.asarray(q) / 100
+    return q / 100 if type(q) in (int, float) else np.asarray(q) / 100
 
 
 def _define_order_statistics(prefix: str, skip_nan: bool) -> None:
@@ -167,8 +174,8 @@ _define_extreme_without_nan("min", np.min, np.inf)
 
 
 def _counted(a: Array, axis: Axis, keepdims: bool) -> Array:
-    """How many numbers there are that are not NaN, in the dtype of a."""
-    return np.sum(~np.isnan(a), axis=axis, keepdims=keepdims).astype(a.dtype)
+    """How many numbers there are that are not NaN."""
+    return np.sum(~np.isnan(a), axis=axis, keepdims=keepdims)
 
 
 @rewrite("numpy.nanmean", "Σ a / n, NaN apart", *ALONG)
@@ -176,7 +183,8 @@ def _nanmean(
     a: Array, axis: Axis = None, dtype: Any = None, out: None = None, keepdims: bool = False
 ) -> Array:
     a = as_array(a) if dtype is None else as_array(a).astype(dtype)
-    return np.nansum(a, axis=axis, keepdims=keepdims) / _counted(a, axis, keepdims)
+    mean = np.nansum(a, axis=axis, keepdims=keepdims) / _counted(a, axis, keepdims)
+    return mean if mean.dtype == a.dtype else mean.astype(a.dtype)
 
 
 @rewrite("numpy.nanvar", "Σ(a − ā)² / (n − ddof), NaN apart", *ALONG, call((3, 4), ddof=1))
@@ -189,11 +197,12 @@ def _nanvar(
     keepdims: bool = False,
 ) -> Array:
     a = as_array(a) if dtype is None else as_array(a).astype(dtype)
-    deviation = a - _nanmean(a, axis, keepdims=True)
+    deviation = np.where(np.isnan(a), 0, a - _nanmean(a, axis, keepdims=True))
     freedom = _counted(a, axis, keepdims) - ddof
     # As in NumPy, no degrees of freedom left make NaN of it.
-    freedom = np.where(freedom <= 0, np.nan, freedom).astype(a.dtype)
-    return np.nansum(np.square(deviation), axis=axis, keepdims=keepdims) / freedom
+    freedom = np.where(freedom <= 0, np.nan, freedom)
+    variance = np.sum(np.square(deviation), axis=axis, keepdims=keepdims) / freedom
+    return variance if variance.dtype == a.dtype else variance.astype(a.dtype)
 
 
 @rewrite("numpy.nanstd", "√(Σ(a − ā)² / (n − ddof)), NaN apart", *ALONG, call((3, 4), ddof=1))
@@ -224,14 +233,18 @@ def _cov(
     *,
     dtype: Any = None,
 ) -> Array:
-    def rows(x: Array) -> Array:
+    def rows(x: Array, turned: bool) -> Array:
         x = np.atleast_2d(as_array(x))
-        return x if rowvar or x.shape[0] == 1 else np.transpose(x)
+        if x.ndim > 2:
+            raise ValueError("cov: more than two dimensions")
+        return np.transpose(x) if turned else x
 
-    x = rows(m) if y is None else np.concatenate([rows(m), rows(y)], axis=0)
+    x = rows(m, not rowvar and np.ndim(m) != 1)
+    if y is not None:
+        x = np.concatenate([x, rows(y, not rowvar and np.atleast_2d(y).shape[0] != 1)], axis=0)
     x = x.astype(np.result_type(x.dtype, np.float64) if dtype is None else dtype)
     deviation = x - np.mean(x, axis=1, keepdims=True)
-    freedom = x.shape[1] - (ddof if ddof is not None else 0 if bias else 1)
+    freedom = max(x.shape[1] - (ddof if ddof is not None else 0 if bias else 1), 0.0)
     return np.squeeze(np.matmul(deviation, np.transpose(deviation)) / freedom)
 
 

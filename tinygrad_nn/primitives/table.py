@@ -6,6 +6,7 @@ flows through, such as argmax. Everything else has no derivative.
 """
 
 import inspect
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
@@ -26,7 +27,11 @@ __all__ = [
     "find",
     "mutators",
     "rewrite",
+    "withdraw",
 ]
+
+
+_POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
 
 class Rewrite:
@@ -42,7 +47,9 @@ class Rewrite:
         "formula",
         "function",
         "kinks",
+        "open",
         "options",
+        "out",
         "qualified_name",
         "sampler",
         "variadic",
@@ -70,7 +77,11 @@ class Rewrite:
         self.domains = tuple(domains) or (REAL,) * max((len(c.shapes) for c in calls), default=0)
         self.kinks = kinks
         self.sampler = sampler
-        self.options = frozenset(inspect.signature(function).parameters)
+        parameters = inspect.signature(function).parameters
+        self.options = frozenset(parameters)
+        self.open = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+        positional = [p.name for p in parameters.values() if p.kind in _POSITIONAL]
+        self.out = positional.index("out") if "out" in positional else sys.maxsize
 
     def __repr__(self) -> str:
         return f"<rewrite {self.qualified_name}>"
@@ -98,15 +109,24 @@ class Rewrite:
         Raises:
             MissingDerivativeError: an option is set that the composition does not know.
         """
-        if not kwargs.keys() <= self.options:
-            for option, value in kwargs.items():
-                if option not in self.options and value is not None and value is not np._NoValue:
-                    raise MissingDerivativeError(
-                        f"{self.qualified_name}: there is no derivative with {option}=; leave it "
-                        f"out, or compute without a gradient inside tinygrad_nn.no_grad()"
-                    )
-        known = {k: v for k, v in kwargs.items() if k in self.options and v is not np._NoValue}
-        return self.function(*args, **known)
+        known = {k: v for k, v in kwargs.items() if v is not np._NoValue}
+        if not (self.open or known.keys() <= self.options):
+            for option in known.keys() - self.options:
+                if known.pop(option) is not None:
+                    raise self._without(f"{option}=")
+        if known.get("out") is not None or (len(args) > self.out and args[self.out] is not None):
+            raise self._without("out=")
+        try:
+            return self.function(*args, **known)
+        except RecursionError as error:
+            # NumPy's own function came back here, for another argument that needs a gradient.
+            raise self._without("a gradient for all of these arguments") from error
+
+    def _without(self, what: str) -> MissingDerivativeError:
+        return MissingDerivativeError(
+            f"{self.qualified_name}: there is no derivative with {what}; leave it out, or compute "
+            f"without a gradient inside tinygrad_nn.no_grad()"
+        )
 
 
 class Constant(NamedTuple):
@@ -141,6 +161,14 @@ def define(
     TABLE[row.qualified_name] = row
     _found.clear()  # the function may have been looked up before it had a row
     return row
+
+
+def withdraw(name: str, before: Primitive | None) -> None:
+    """Take a row out of the table, and put back the one that was there before it."""
+    del TABLE[name]
+    if before is not None:
+        TABLE[name] = before
+    _found.clear()
 
 
 def rewrite(

@@ -22,7 +22,7 @@ TURNS = Trait.ELEMENTWISE | Trait.LINEAR
 
 def _over(a: Array, r: Array) -> Array:
     """The quotient a / r, and 0 where r = 0, in the middle of the kink of a distance."""
-    return a / np.where(r == 0, 1, r)
+    return np.where(r == 0, 0, a) / np.where(r == 0, 1, r)
 
 
 @functools.cache

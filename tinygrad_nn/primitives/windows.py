@@ -1,6 +1,7 @@
 """Rows that slide: windows over an array, and the convolutions that are built from them."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
@@ -86,6 +87,16 @@ def _windows(
     return WINDOWS(x, window_shape=tuple(map(int, shape)), axis=axes)
 
 
+_MODES: dict[Any, str] = {0: "valid", 1: "same", 2: "full"}  # as NumPy numbers them
+
+
+def _lines(a: Array, v: Array) -> tuple[Array, Array]:
+    a, v = np.atleast_1d(as_array(a)), np.atleast_1d(as_array(v))
+    if a.ndim > 1 or v.ndim > 1:
+        raise ValueError("convolutions are of one-dimensional arrays; use sliding_window_view")
+    return a, v
+
+
 def _trimmed(full: Array, n: int, m: int, mode: str) -> Array:
     """What a mode keeps of a full convolution of lengths n and m."""
     if mode == "full":
@@ -105,8 +116,9 @@ def _trimmed(full: Array, n: int, m: int, mode: str) -> Array:
     *(call((5,), (3,), mode=mode) for mode in ("full", "same", "valid")),
     call((2,), (5,), mode="same"),
 )
-def _convolve_mode(a: Array, v: Array, mode: str = "full") -> Array:
-    a, v = np.ravel(as_array(a)), np.ravel(as_array(v))
+def _convolve_mode(a: Array, v: Array, mode: Any = "full") -> Array:
+    a, v = _lines(a, v)
+    mode = _MODES.get(mode, mode)
     return _trimmed(CONVOLVE(a, v), a.shape[0], v.shape[0], mode)
 
 
@@ -118,7 +130,7 @@ def _convolve_mode(a: Array, v: Array, mode: str = "full") -> Array:
     call((2,), (5,), mode="valid"),
 )
 def _correlate(a: Array, v: Array, mode: str = "valid") -> Array:
-    a, v = np.ravel(as_array(a)), np.ravel(as_array(v))
+    a, v = _lines(a, v)
     n, m = a.shape[0], v.shape[0]
     full = CONVOLVE(a, np.flip(v))
     if mode == "same" and m > n:  # NumPy swaps the two, and counts from the other end

@@ -8,8 +8,9 @@ from .gradcheck import (
     gradcheck,
     gradcheck_parameters,
 )
+from .laws import check_laws
 from .nodes import NodeCheck, check_nodes
-from .rows import check_laws, primitive
+from .rows import primitive
 
 __all__ = [
     "Finding",

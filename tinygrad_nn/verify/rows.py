@@ -1,5 +1,6 @@
 """Rows of the user's own: a function beside its derivatives, checked against the laws if asked."""
 
+import copy
 import functools
 import inspect
 from collections.abc import Callable, Mapping, Sequence
@@ -8,15 +9,16 @@ from typing import Any
 import numpy as np
 
 from .._typing import Array, Rule
-from ..autograd import Tensor, vjp
-from ..errors import ArgumentError, DtypeError, GradientError
-from ..primitives import REWRITES, TABLE, Derivative, Primitive, Trait, define, name_of
-from .gradcheck import gradcheck
+from ..autograd import Tensor
+from ..errors import ArgumentError, ConversionError, DtypeError, GradientError
+from ..primitives import TABLE, Derivative, Primitive, Trait, define, find, name_of, withdraw
+from .laws import check_laws
 
-__all__ = ["check_laws", "primitive"]
+__all__ = ["primitive"]
 
-_OURS = frozenset(TABLE) | frozenset(REWRITES)
 _PLAIN = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+_CHANGEABLE = (list, tuple, dict, set, bytearray, np.ndarray)
+_OURS = frozenset(TABLE)
 
 
 def primitive(
@@ -41,12 +43,13 @@ def primitive(
 
     Args:
         function: what to add a row for.
-        derivatives: for each argument's name its rule, or a pair of a formula and a rule. An
-            argument without one cannot be differentiated by, and says so.
+        derivatives: for each argument's name its rule, or a pair of a formula and a rule. The
+            arguments of a ufunc are called x, or x1, x2, …. An argument without a derivative
+            cannot be differentiated by, and says so.
         formula: what the function computes, for diagrams and tables.
         singular: where the derivative has no finite value, as a function of the inputs.
         elementwise: whether each output element depends on one element of each input.
-        check: arguments to check the row on, at once; see `check_laws`.
+        check: arguments to check the row on, at once; see `verify.check_laws`.
 
     Raises:
         ArgumentError: a derivative of an unknown argument, or of a function that has a row.
@@ -66,156 +69,192 @@ def primitive(
             primitive, derivatives=derivatives, formula=formula, singular=singular,
             elementwise=elementwise, check=check,
         )  # fmt: skip
-    name = _name(function)
-    arrays, static = _parameters(function, name)
-    unknown = set(derivatives or ()) - set(arrays)
-    if unknown:
-        raise ArgumentError(
-            f"primitive {name}: expected derivatives named after some of its arguments, "
-            f"{', '.join(arrays)}; got {', '.join(sorted(unknown))}"
-        )
-    cells = [_cell((derivatives or {}).get(argument), static) for argument in arrays]
-    traits = Trait.ELEMENTWISE if elementwise else Trait.NONE
-    if name in _OURS:
-        raise ArgumentError(
-            f"primitive {name}: expected a function without a row; got one that has a derivative "
-            f"already; give your own function its own name"
-        )
-    found = _dispatches(function)  # by itself, whenever it is called with a Tensor
-    row = (define if found else Primitive)(
-        function if found else _guarded(function, name),
-        formula or f"{name.rpartition('.')[2]}({', '.join(arrays)})",
-        traits,
+    signature = _Signature(function)
+    given = {} if derivatives is None else derivatives
+    signature.check_names(given)
+    cells = [signature.cell(given.get(argument)) for argument in signature.arrays]
+    row = functools.partial(
+        define if signature.dispatches else Primitive,
+        function if signature.dispatches else signature.computed,
+        formula or f"{signature.called}({', '.join(signature.arrays)})",
+        Trait.ELEMENTWISE if elementwise else Trait.NONE,
         *cells,
-        name=name,
-        parameters=" ".join((*arrays, *static)),
+        name=signature.name,
+        parameters=" ".join((*signature.arrays, *signature.static)),
         singular=singular,
     )
-    called = function if found else _caller(function, row, arrays)
+    before = TABLE.get(signature.name)
+    caller = signature.caller(row())
     if check is not None:
-        check_laws(called, *check)
-    return called
+        derived = [i for i, cell in enumerate(cells) if cell]
+        try:
+            check_laws(caller, *check, argnums=derived)
+        except Exception:
+            if signature.dispatches:
+                withdraw(signature.name, before)
+            raise
+    return caller
 
 
-def check_laws(f: Callable[..., Any], *inputs: Any, rng: Any = 0) -> None:
-    """Check what every row of the table keeps, for a function at some inputs.
+class _Signature:
+    """The arguments of a user's function, and how it and its rules are called with them."""
 
-    The laws: its gradient agrees with finite differences; so does the gradient of its gradient;
-    and the gradient is linear in the cotangent, which no rule may write into.
+    def __init__(self, function: Callable[..., Any]) -> None:
+        if not callable(function):
+            raise ArgumentError(f"primitive: expected a function; got {function!r}")
+        self.function = function
+        # Whether calling it with a Tensor comes back to the table by itself.
+        self.dispatches = isinstance(function, np.ufunc) or hasattr(function, "_implementation")
+        self.called = getattr(function, "__name__", type(function).__name__)
+        module = getattr(function, "__module__", None) or "user"
+        qualified = getattr(function, "__qualname__", self.called)
+        self.name = name_of(function) if self.dispatches else f"{module}.{qualified}"
+        self.arrays: list[str] = []
+        self.static: list[str] = []
+        self._read()
 
-    Args:
-        f: takes Tensors, returns one Tensor.
-        inputs: arguments, at least one of them floating-point.
-        rng: the seed or source of the random cotangents.
-
-    Raises:
-        GradientError: a law is broken; the message says which, and shows the numbers.
-
-    Example:
-        >>> import numpy as np, tinygrad_nn as tnn
-        >>> tnn.verify.check_laws(np.sin, np.array([0.5, 1.0]))
-    """
-    random = np.random.default_rng(rng)
-    name = getattr(f, "__name__", "f")
-    values = [np.array(x, dtype=np.float64) if _is_real(x) else x for x in inputs]
-    real = [i for i, x in enumerate(values) if _is_real(x)]
-
-    def of_real(*chosen: Any) -> Any:
-        arguments = list(values)
-        for i, x in zip(real, chosen, strict=True):
-            arguments[i] = x
-        return f(*arguments)
-
-    y, pullback = vjp(of_real, *(values[i] for i in real))
-    g, h = random.standard_normal((2, *y.shape))
-    before = g.copy()
-    one, other, both = pullback(g), pullback(h), pullback(2 * g - h)
-    if not np.array_equal(g, before):
-        raise GradientError(f"{name}: a derivative wrote into the cotangent; it must not")
-    for a, b, c in zip(one, other, both, strict=True):
-        if not np.allclose(2 * a - b, c, rtol=1e-9, atol=1e-12 * _size(a, b), equal_nan=True):
-            raise GradientError(f"{name}: a derivative is not linear in the cotangent g")
-
-    def gradient(*chosen: Any) -> Any:
-        found = vjp(of_real, *chosen)[1](g)
-        return np.concatenate([np.ravel(part) for part in found])
-
-    for law, function in (("gradient", of_real), ("gradient of the gradient", gradient)):
-        report = gradcheck(function, *(values[i] for i in real), rng=random)
-        if not report:
-            raise GradientError(
-                f"{name}: the {law} does not agree with finite differences:\n{report}"
-            )
-
-
-def _is_real(x: Any) -> bool:
-    return isinstance(x, Tensor) or np.asarray(x).dtype.kind == "f"
-
-
-def _size(*arrays: Array) -> float:
-    return max((float(np.max(np.abs(a), initial=0.0)) for a in arrays), default=0.0)
-
-
-def _dispatches(function: Any) -> bool:
-    """Whether calling the function with a Tensor comes back to the table by itself."""
-    return isinstance(function, np.ufunc) or hasattr(function, "_implementation")
-
-
-def _name(function: Callable[..., Any]) -> str:
-    if _dispatches(function):
-        return name_of(function)
-    return f"{function.__module__}.{function.__qualname__}"
-
-
-def _parameters(function: Callable[..., Any], name: str) -> tuple[list[str], list[str]]:
-    """The names of a function's array arguments, and of its static ones."""
-    if isinstance(function, np.ufunc):
-        return (["x"] if function.nin == 1 else [f"x{i + 1}" for i in range(function.nin)]), []
-    arrays, static = [], []
-    for parameter in inspect.signature(function).parameters.values():
-        if parameter.kind in _PLAIN and parameter.default is parameter.empty:
-            arrays.append(parameter.name)
-        elif parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+    def _read(self) -> None:
+        function = self.function
+        if self.dispatches and find(function) is not None and self._is_ours():
             raise ArgumentError(
-                f"primitive {name}: expected named arguments; got *{parameter.name}; name each "
-                f"array, or let the function take one array made with tinygrad_nn.stack"
+                f"primitive {self.name}: expected a function without a row; the table knows this "
+                f"one already; give your own function its own name"
             )
-        else:
-            static.append(parameter.name)
-    if not arrays:
-        raise ArgumentError(f"primitive {name}: expected an array argument; got none")
-    return arrays, static
+        if isinstance(function, np.ufunc):
+            if function.nout > 1:
+                raise ArgumentError(
+                    f"primitive {self.called}: expected a function with one output; got one with "
+                    f"{function.nout}"
+                )
+            count = function.nin
+            self.arrays = ["x"] if count == 1 else [f"x{i + 1}" for i in range(count)]
+            return
+        for parameter in inspect.signature(function).parameters.values():
+            if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+                raise ArgumentError(
+                    f"primitive {self.name}: expected named arguments; got *{parameter.name}; "
+                    f"name each array, or let the function take one made with tinygrad_nn.stack"
+                )
+            plain = parameter.kind in _PLAIN and parameter.default is parameter.empty
+            (self.arrays if plain else self.static).append(parameter.name)
+        if not self.arrays:
+            raise ArgumentError(f"primitive {self.name}: expected an array argument; got none")
+
+    def _is_ours(self) -> bool:
+        return self.name in _OURS or self.name not in TABLE
+
+    def check_names(self, derivatives: Any) -> None:
+        """Refuse derivatives that are not named after array arguments."""
+        if not isinstance(derivatives, Mapping):
+            raise ArgumentError(
+                f"primitive {self.name}: expected derivatives as a dict, from the names of "
+                f"arguments to rules; got {type(derivatives).__name__}"
+            )
+        unknown = [str(key) for key in derivatives if key not in self.arrays]
+        if unknown:
+            raise ArgumentError(
+                f"primitive {self.name}: expected derivatives named after some of its arguments, "
+                f"{', '.join(self.arrays)}; got {', '.join(unknown)}"
+            )
+
+    def cell(self, given: Any) -> Derivative | None:
+        """A cell of the table, whose rule is handed the static arguments that it asks for."""
+        if given is None:
+            return None
+        formula, rule = given if isinstance(given, tuple) and len(given) == 2 else ("", given)
+        if not callable(rule) or not isinstance(formula, str):
+            raise ArgumentError(
+                f"primitive {self.name}: expected a rule for a derivative, or a formula and a "
+                f"rule; got {given!r}"
+            )
+        parameters = inspect.signature(rule).parameters
+        takes_all = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+        wanted = [name for name in self.static if takes_all or name in parameters]
+        try:
+            inspect.signature(rule).bind("g", "y", *self.arrays, **dict.fromkeys(wanted))
+        except TypeError as error:
+            raise ArgumentError(
+                f"primitive {self.name}: expected a rule of g, y, "
+                f"{', '.join((*self.arrays, *wanted))}; {error}"
+            ) from error
+        return Derivative(formula or "as its rule says", self._handed(rule, wanted))
+
+    def _handed(self, rule: Rule, wanted: Sequence[str]) -> Rule:
+        def handed(g: Array, y: Array, *values: Array, **static: Any) -> Array:
+            inputs = self._inputs(values, static)
+            options = {name: static[name] for name in wanted if name in static}
+            try:
+                part = rule(_read_only(g), _read_only(y), *inputs, **options)
+            except ValueError as error:
+                if "read-only" in str(error):
+                    raise GradientError(
+                        f"{self.called}: a derivative wrote into the cotangent g, or another of "
+                        f"its arguments, which it must not"
+                    ) from error
+                raise
+            if isinstance(part, Tensor):
+                return part
+            array = np.array(part)  # the rule may write into its own array the next time
+            if array.dtype.kind not in "fiub" or isinstance(part, (tuple, list)):
+                raise GradientError(
+                    f"{self.called}: a derivative must return one array of real numbers; got "
+                    f"{type(part).__name__} of {array.dtype}"
+                )
+            return array
+
+        return handed
+
+    def computed(self, /, *values: Array, **static: Any) -> Array:
+        """The function, handed what it cannot write into, and giving away what it made."""
+        inputs = self._inputs(values, static)
+        positional = dict(zip(self.arrays, inputs, strict=True))
+        bound = inspect.signature(self.function).bind_partial()
+        bound.arguments.update(positional | static)
+        y = self.function(*bound.args, **bound.kwargs)
+        several = isinstance(y, (tuple, list, dict, np.ma.MaskedArray))
+        # A copy, since the function may write into its own array the next time.
+        array = np.array(None if several else y)
+        if array.dtype.kind not in "fiub":
+            raise DtypeError(
+                f"{self.name}: expected one array of real numbers; got a {type(y).__name__}"
+                + ("" if several else f" of {array.dtype}")
+            )
+        return array
+
+    def _inputs(self, values: Sequence[Any], static: dict[str, Any]) -> list[Any]:
+        """The array arguments, with what is no array back in its place."""
+        return [
+            static.pop(name) if name in static else _read_only(value)
+            for name, value in zip(self.arrays, values, strict=True)
+        ]
+
+    def caller(self, row: Primitive) -> Callable[..., Any]:
+        """What the user calls: the row, with the function's own signature."""
+        if self.dispatches:
+            return self.function
+        signature = inspect.signature(self.function)
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            bound = signature.bind(*args, **kwargs)
+            bound.apply_defaults()
+            inputs: list[Any] = []
+            static: dict[str, Any] = {}
+            for name, value in bound.arguments.items():
+                if name not in self.arrays:
+                    static[name] = _frozen(self.called, name, value)
+                elif _is_array(value):
+                    inputs.append(value)
+                else:  # an object, such as the self of a method, goes where no array is expected
+                    inputs.append(None)
+                    static[name] = value
+            return row(*inputs, **static)
+
+        functools.update_wrapper(call, self.function)
+        return call
 
 
-def _cell(given: Any, static: Sequence[str]) -> Derivative | None:
-    """A cell of the table, whose rule is handed the static arguments that it asks for."""
-    if given is None:
-        return None
-    formula, rule = given if isinstance(given, tuple) else ("as its rule says", given)
-    parameters = inspect.signature(rule).parameters.values()
-    named = {p.name for p in parameters}
-    wanted = set(static) if any(p.kind is p.VAR_KEYWORD for p in parameters) else named & {*static}
-
-    def handed(g: Array, y: Array, *inputs: Array, **options: Any) -> Array:
-        return rule(g, y, *inputs, **{k: v for k, v in options.items() if k in wanted})
-
-    return Derivative(formula, functools.wraps(rule)(handed) if callable(rule) else _refuse(rule))
-
-
-def _refuse(rule: Any) -> Rule:
-    raise ArgumentError(f"primitive: expected a function for a derivative; got {rule!r}")
-
-
-def _guarded(function: Callable[..., Any], name: str) -> Callable[..., Array]:
-    """The user's function, handed what it cannot write into, and giving away what it made."""
-
-    def computed(*values: Array, **static: Any) -> Array:
-        y = np.array(function(*map(_read_only, values), **static))
-        if y.dtype.kind not in "fiub":
-            raise DtypeError(f"{name}: expected one array of real numbers; got dtype {y.dtype}")
-        return y
-
-    return computed
+def _is_array(value: Any) -> bool:
+    return isinstance(value, (int, float, list, tuple)) or hasattr(value, "__array__")
 
 
 def _read_only(value: Any) -> Any:
@@ -225,18 +264,19 @@ def _read_only(value: Any) -> Any:
     return value
 
 
-def _caller(
-    function: Callable[..., Any], row: Primitive, arrays: Sequence[str]
-) -> Callable[..., Any]:
-    """What the user calls: the row, with the function's own signature."""
-    signature = inspect.signature(function)
+def _frozen(called: str, name: str, value: Any) -> Any:
+    """A static argument that nobody changes afterwards, and that carries no gradient."""
+    if _holds_traced(value):
+        raise ConversionError(
+            f"{called}: expected a constant for the static argument {name!r}; got a Tensor that "
+            f"requires a gradient; take its value with .numpy(), or give the argument no default"
+        )
+    return copy.deepcopy(value) if isinstance(value, _CHANGEABLE) else value
 
-    @functools.wraps(function)
-    def call(*args: Any, **kwargs: Any) -> Any:
-        bound = signature.bind(*args, **kwargs)
-        bound.apply_defaults()
-        static = bound.arguments
-        inputs = [static.pop(argument) for argument in arrays]
-        return row(*inputs, **static)
 
-    return call
+def _holds_traced(value: Any) -> bool:
+    if isinstance(value, dict):
+        return any(map(_holds_traced, value.values()))
+    if isinstance(value, (list, tuple)):
+        return any(map(_holds_traced, value))
+    return isinstance(value, Tensor) and value.requires_grad
