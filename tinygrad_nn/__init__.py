@@ -8,7 +8,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from . import activations, data, errors, initializers, losses, metrics, nn, optim
-from .assembly import array, index_add, index_update, put_along_axis, stack
 from .autograd import (
     Graph,
     Tensor,
@@ -25,6 +24,7 @@ from .autograd import (
     vjp,
 )
 from .errors import TinygradNNError
+from .primitives import array, index_add, index_update, put_along_axis, stack
 
 if TYPE_CHECKING:
     from . import diagrams, verify

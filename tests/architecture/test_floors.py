@@ -22,7 +22,7 @@ FLOORS = [
     ["errors", "_typing"],
     ["primitives"],
     ["autograd"],
-    ["activations", "assembly", "losses", "initializers", "metrics"],
+    ["activations", "losses", "initializers", "metrics"],
     ["nn", "optim", "data"],
     ["verify", "compiler"],
     ["diagrams"],
@@ -32,7 +32,7 @@ FLOORS = [
 FLOOR = {room: height for height, rooms in enumerate(FLOORS) for room in rooms}
 # Rooms on one floor may use each other, except these; and these never learn of the recording.
 STRANGERS = [("verify", "compiler"), ("compiler", "verify")]
-WITHOUT_TENSORS = ["primitives", "activations", "assembly", "losses"]
+WITHOUT_TENSORS = ["primitives", "activations", "losses"]
 
 FRONT_DOOR = [
     "Graph", "Tensor", "TinygradNNError", "__version__", "activations", "array", "checkpoint",

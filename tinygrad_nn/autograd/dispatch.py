@@ -223,7 +223,8 @@ def _without_derivative(name: str) -> MissingDerivativeError:
     return MissingDerivativeError(
         f"{name}: this function has no derivative in the table, and a gradient is needed; compose "
         f"it from functions that have one (docs/derivatives.md lists them), add a row with "
-        f"tinygrad_nn.primitive({name}, derivatives={{'x': lambda g, y, x: ...}}), or compute "
+        f"tinygrad_nn.primitive({name.removeprefix('ufunc ')}, "
+        f"derivatives={{'x': lambda g, y, x: ...}}), or compute "
         f"under no_grad()"
     )
 

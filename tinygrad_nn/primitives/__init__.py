@@ -1,7 +1,7 @@
 """The table: each NumPy function beside its derivatives. No graph, no Tensor.
 
 Importing this room fills the table. What a row is stands in `primitive`, the table itself in
-`table`; each other module holds one kind of function.
+`table`; each other module holds one kind of function, and `assembly` functions of our own.
 """
 
 from . import (
@@ -29,9 +29,10 @@ from .arrays import (
     refuse_masked,
     without_scalar,
 )
+from .assembly import array, index_add, index_update, put_along_axis, stack
 from .choices import RELU, relu
 from .elementwise import ASTYPE, IDENTITY, STOP_GRADIENT, stop_gradient
-from .indexing import GETITEM, SCATTER, along_axis, increased, private_index, updated
+from .indexing import GETITEM, SCATTER, private_index
 from .primitive import Call, Derivative, Domain, Primitive, Trait, call, name_of
 from .products import dot
 from .reductions import LOG_SOFTMAX
@@ -55,7 +56,7 @@ __all__ = [
     "Primitive",
     "Rewrite",
     "Trait",
-    "along_axis",
+    "array",
     "as_array",
     "as_numbers",
     "as_real",
@@ -67,7 +68,8 @@ __all__ = [
     "dot",
     "elementwise",
     "find",
-    "increased",
+    "index_add",
+    "index_update",
     "indexing",
     "joining",
     "linalg",
@@ -75,16 +77,17 @@ __all__ = [
     "private_index",
     "private_numbers",
     "products",
+    "put_along_axis",
     "rearranging",
     "reductions",
     "refuse_masked",
     "relu",
     "running",
     "shaping",
+    "stack",
     "statistics",
     "stop_gradient",
     "trigonometry",
-    "updated",
     "windows",
     "withdraw",
     "without_scalar",

@@ -140,8 +140,8 @@ def _clip(
     a_max: Array = None,
     out: Array = None,
     *,
-    min: Array = None,  # noqa: A002  NumPy's own keyword
-    max: Array = None,  # noqa: A002  NumPy's own keyword
+    min: Array = None,
+    max: Array = None,
 ) -> Array:
     if (a_min is not None or a_max is not None) and (min is not None or max is not None):
         raise ValueError("numpy.clip: either a_min and a_max, or min and max")

@@ -205,7 +205,7 @@ def _unique(
     axis: int | None = None,
     *,
     equal_nan: bool = True,
-    sorted: bool = True,  # noqa: A002  NumPy's own keyword
+    sorted: bool = True,
 ) -> Any:
     unique: Any = np.unique
     found = unique(

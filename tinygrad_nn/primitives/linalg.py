@@ -155,7 +155,7 @@ def _slogdet(a: Array) -> Any:
     call((2, 3, 4), ord="nuc", axis=(0, 2), keepdims=True),
     call((4,), ord=0),
 )
-def _norm_call(x: Array, ord: Any = None, axis: Axis = None, keepdims: bool = False) -> Array:  # noqa: A002
+def _norm_call(x: Array, ord: Any = None, axis: Axis = None, keepdims: bool = False) -> Array:
     x = as_array(x)
     given = None if axis is None else normalize_axis_tuple(axis, x.ndim)
     if ord is None:
@@ -212,7 +212,7 @@ def _linalg_vector_norm(
     *,
     axis: Axis = None,
     keepdims: bool = False,
-    ord: Any = 2,  # noqa: A002
+    ord: Any = 2,
 ) -> Array:
     axes = normalize_axis_tuple(range(x.ndim) if axis is None else axis, x.ndim)
     if len(axes) == 1:
@@ -230,7 +230,7 @@ def _linalg_matrix_norm(
     /,
     *,
     keepdims: bool = False,
-    ord: Any = "fro",  # noqa: A002
+    ord: Any = "fro",
 ) -> Array:
     return _matrix_norm(x, ord, (x.ndim - 2, x.ndim - 1), keepdims)
 

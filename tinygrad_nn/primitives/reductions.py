@@ -143,11 +143,13 @@ def _selected(a: Array, where: Array, neutral: float) -> Array:
     return a if where is None or where is True else np.where(where, a, neutral)
 
 
-def _refuse_out(name: str, out: Array) -> None:
+def _prepared(name: str, a: Array, dtype: Any, out: Array) -> Array:
+    """The array to reduce, in a dtype; into a given array there is no derivative."""
     if out is not None:
         raise MissingDerivativeError(
             f"numpy.{name}: there is no derivative with out=; use the returned array"
         )
+    return as_array(a) if dtype is None else as_array(a).astype(dtype)
 
 
 def _widened_sum(name: str, neutral: float, combine: Callable[..., Array]) -> Callable[..., Array]:
@@ -162,8 +164,7 @@ def _widened_sum(name: str, neutral: float, combine: Callable[..., Array]) -> Ca
         initial: Any = np._NoValue,
         where: Array = None,
     ) -> Array:
-        _refuse_out(name, out)
-        a = as_array(a) if dtype is None else as_array(a).astype(dtype)
+        a = _prepared(name, a, dtype, out)
         y = getattr(np, name)(_selected(a, where, neutral), axis=axis, keepdims=bool(keepdims))
         return y if initial is np._NoValue else combine(y, initial)
 
@@ -183,10 +184,10 @@ def _widened_extreme(
         initial: Any = np._NoValue,
         where: Array = None,
     ) -> Array:
-        _refuse_out(name, out)
+        a = _prepared(name, a, None, out)
         if where is not None and initial is np._NoValue:
             raise ArgumentError(f"numpy.{name}: where= needs initial=, as in NumPy")
-        chosen = _selected(as_array(a), where, neutral)
+        chosen = _selected(a, where, neutral)
         y = getattr(np, name)(chosen, axis=axis, keepdims=bool(keepdims))
         return y if initial is np._NoValue else combine(y, initial)
 
@@ -202,8 +203,7 @@ def _widened_mean(
     *,
     where: Array = None,
 ) -> Array:
-    _refuse_out("mean", out)
-    a = as_array(a) if dtype is None else as_array(a).astype(dtype)
+    a = _prepared("mean", a, dtype, out)
     if where is None:
         return np.mean(a, axis=axis, keepdims=bool(keepdims))
     counted = np.broadcast_to(where, a.shape)
@@ -226,13 +226,12 @@ def _widened_spread(name: str) -> Callable[..., Array]:
         mean: Array = None,
         correction: Any = np._NoValue,
     ) -> Array:
-        _refuse_out(name, out)
+        a = _prepared(name, a, dtype, out)
         for option, value in (("where", where), ("mean", mean)):
             if value is not None:
                 raise MissingDerivativeError(
                     f"numpy.{name}: there is no derivative with {option}=; leave it out"
                 )
-        a = as_array(a) if dtype is None else as_array(a).astype(dtype)
         ddof = ddof if correction is np._NoValue else correction
         return getattr(np, name)(a, axis=axis, ddof=ddof, keepdims=bool(keepdims))
 

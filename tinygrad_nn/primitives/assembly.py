@@ -10,16 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from ._typing import Array
-from .errors import OutOfBoundsError, ShapeError, TinygradNNError
-from .primitives import (
-    along_axis,
-    as_array,
-    as_numbers,
-    increased,
-    refuse_masked,
-    updated,
-)
+from .._typing import Array
+from ..errors import OutOfBoundsError, ShapeError, TinygradNNError
+from .arrays import as_array, as_numbers, refuse_masked
+from .indexing import along_axis, increased, updated
 
 __all__ = ["array", "index_add", "index_update", "put_along_axis", "stack"]
 
