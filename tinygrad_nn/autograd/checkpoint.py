@@ -1,7 +1,6 @@
 """Checkpoints: keep the inputs of a computation, and record it again when its gradient is asked."""
 
 import functools
-import hashlib
 from collections.abc import Sequence
 from itertools import compress
 from typing import Any, NamedTuple
@@ -67,7 +66,7 @@ class _Recording(NamedTuple):
     inputs: list[Node]  # what was given to it
     closed: list[Node]  # what it used besides, from outside
     outputs: list[Node]  # those of its outputs through which a gradient can flow
-    digest: bytes  # what it did: its rows, their static arguments and constants
+    digest: int  # what it did: its rows, their static arguments and constants
 
 
 class _Segment:
@@ -79,7 +78,7 @@ class _Segment:
         self.traced = [is_traced(leaf) for leaf in leaves(call)]
         self.count = sum(self.traced)
         self.closed: list[Node] = []
-        self.digest = b""
+        self.digest = 0
 
     def output(self) -> Any:
         """What the function returns, with one node for all that it did."""
@@ -159,25 +158,25 @@ class _Segment:
         return [Tensor._of(node) if recorded else node.value for node in found]
 
 
-def _digest(inside: Sequence[Node], outside: Sequence[Node]) -> bytes:
-    """What a run did, as a few bytes: enough to tell whether another did the same."""
+def _digest(inside: Sequence[Node], outside: Sequence[Node]) -> int:
+    """What a run did, as one number: enough to tell whether another did the same."""
     places = {node: i for i, node in enumerate([*outside, *reversed(inside)])}
-    digest = hashlib.blake2b(digest_size=16)
+    did: list[Any] = []
     for node in reversed(inside):
-        did: list[Any] = [node.static]
+        did.append(node.static)
         if node.primitive is not None:
-            did.append(node.primitive.qualified_name)
             nested = getattr(node.primitive.function, "__self__", None)
-            did += [nested.digest] if isinstance(nested, _Segment) else []
+            did.append(nested.digest if isinstance(nested, _Segment) else node.primitive.name)
         for i in node.inputs:
             constant = i.value if isinstance(i, Node) else i
             did.append(places[i] if isinstance(i, Node) and i in places else constant)
-        for part in leaves(did):
-            if isinstance(part, np.ndarray):
-                digest.update(part.tobytes())
-                part = (part.shape, part.dtype)
-            digest.update(repr(part).encode())
-    return digest.digest()
+    return hash(tuple(map(_hashable, leaves(did))))
+
+
+def _hashable(part: Any) -> Any:
+    if isinstance(part, np.ndarray):
+        return part.shape, part.dtype.str, part.tobytes()
+    return repr(part)
 
 
 def _flows(y: Any) -> bool:

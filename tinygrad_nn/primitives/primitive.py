@@ -6,7 +6,6 @@ own arguments. It is written once, in plain NumPy: on ndarrays it runs at NumPy'
 Tensors it is itself recorded, which is what gives second and higher derivatives.
 """
 
-import inspect
 from collections.abc import Callable, Sequence
 from enum import Flag, auto
 from typing import Any, NamedTuple, TypeAlias
@@ -32,7 +31,7 @@ __all__ = [
     "call",
     "d",
     "name_of",
-    "options_of",
+    "parameters_of",
 ]
 
 
@@ -157,7 +156,7 @@ class Primitive:
         self.parameters = tuple(parameters.split())
         # The options that the derivatives understand; bind() refuses NumPy's others.
         self.options = frozenset[str]().union(
-            *(options_of(cell.rule) for cell in derivatives if cell)
+            *(parameters_of(cell.rule).optional for cell in derivatives if cell)
         )
         self.domains = tuple(domains) or (REAL,) * self.arrays
         self.kinks = kinks
@@ -264,7 +263,30 @@ def _frozen(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
-def options_of(rule: Rule) -> set[str]:
-    """The static arguments of a rule: those that are keywords, or have a default."""
-    parameters = inspect.signature(rule).parameters.values()
-    return {p.name for p in parameters if p.default is not p.empty or p.kind is p.KEYWORD_ONLY}
+class Parameters(NamedTuple):
+    """The parameters of a plain function, as its code has them.
+
+    Reading a signature takes longer, and importing this package would read hundreds.
+    """
+
+    positional: tuple[str, ...]
+    keyword_only: tuple[str, ...]
+    defaults: int  # how many positional ones have a default, from the last
+    any_keyword: bool
+
+    @property
+    def optional(self) -> tuple[str, ...]:
+        """Those that are given by keyword, or need not be given."""
+        return self.positional[len(self.positional) - self.defaults :] + self.keyword_only
+
+
+def parameters_of(function: Callable[..., Any]) -> Parameters:
+    """Read the parameters of a plain function."""
+    code = function.__code__
+    count = code.co_argcount
+    return Parameters(
+        code.co_varnames[:count],
+        code.co_varnames[count : count + code.co_kwonlyargcount],
+        len(function.__defaults__ or ()),
+        bool(code.co_flags & 0x08),  # as inspect.CO_VARKEYWORDS,
+    )

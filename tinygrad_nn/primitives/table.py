@@ -5,7 +5,6 @@ composed of rows, and is differentiated through them. A *constant* has a result 
 flows through, such as argmax. Everything else has no derivative.
 """
 
-import inspect
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, TypeAlias
@@ -14,7 +13,17 @@ import numpy as np
 
 from .._typing import Array
 from ..errors import AssignmentError, MissingDerivativeError
-from .primitive import REAL, Call, Derivative, Domain, Primitive, Sampler, Trait, name_of
+from .primitive import (
+    REAL,
+    Call,
+    Derivative,
+    Domain,
+    Primitive,
+    Sampler,
+    Trait,
+    name_of,
+    parameters_of,
+)
 
 __all__ = [
     "REWRITES",
@@ -29,9 +38,6 @@ __all__ = [
     "rewrite",
     "withdraw",
 ]
-
-
-_POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
 
 class Rewrite:
@@ -77,10 +83,10 @@ class Rewrite:
         self.domains = tuple(domains) or (REAL,) * max((len(c.shapes) for c in calls), default=0)
         self.kinks = kinks
         self.sampler = sampler
-        parameters = inspect.signature(function).parameters
-        self.options = frozenset(parameters)
-        self.open = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
-        positional = [p.name for p in parameters.values() if p.kind in _POSITIONAL]
+        parameters = parameters_of(function)
+        self.options = frozenset(parameters.positional + parameters.keyword_only)
+        self.open = parameters.any_keyword
+        positional = parameters.positional
         self.out = positional.index("out") if "out" in positional else sys.maxsize
 
     def __repr__(self) -> str:
