@@ -1,5 +1,8 @@
+import _thread
 import linecache
+import sys
 import threading
+import time
 import weakref
 from pathlib import Path
 
@@ -239,3 +242,13 @@ def test_a_directory_beside_the_package_with_a_longer_name_is_the_users(tmp_path
     exec(compile("y = x * 2\nz = x.sum()", beside, "exec"), scope)
     assert Path(scope["z"]._node.source.file) == Path(beside)
     assert scope["z"]._node.source.line == 2
+
+
+def test_a_thread_may_begin_with_an_operation(monkeypatch):
+    raised, before = [], _thread._count()
+    monkeypatch.setattr(sys, "unraisablehook", raised.append)
+    for operation in (np.sin, np.sum, Tensor.__neg__):
+        _thread.start_new_thread(operation, (leaf(),))  # no frame of the user's is below this one
+    while _thread._count() > before:
+        time.sleep(0.001)
+    assert not raised
