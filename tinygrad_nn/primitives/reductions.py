@@ -8,9 +8,9 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
 from .._typing import Array, Axis
-from ..errors import ArgumentError, MissingDerivativeError
 from .arrays import as_array
 from .elementwise import stop_gradient
+from .options import widened_extreme, widened_mean, widened_spread, widened_sum
 from .primitive import Call, Trait, call, d
 from .running import finite_product, products_before
 from .table import constant, define, rewrite
@@ -135,141 +135,38 @@ def _log_softmax_back(g: Array, y: Array, x: Array, axis: Axis = -1) -> Array:
     return g - np.exp(y) * np.sum(g, axis=axis, keepdims=True)
 
 
-# --- with options that the rules do not know ----------------------------------------------------
-
-
-def _selected(a: Array, where: Array, neutral: float) -> Array:
-    """The array with what is left out made neutral."""
-    return a if where is None or where is True else np.where(where, a, neutral)
-
-
-def _prepared(name: str, a: Array, dtype: Any, out: Array) -> Array:
-    """The array to reduce, in a dtype; into a given array there is no derivative."""
-    if out is not None:
-        raise MissingDerivativeError(
-            f"numpy.{name}: there is no derivative with out=; use the returned array"
-        )
-    return as_array(a) if dtype is None else as_array(a).astype(dtype)
-
-
-def _widened_sum(name: str, neutral: float, combine: Callable[..., Array]) -> Callable[..., Array]:
-    """A sum or product of chosen elements, in a dtype, from an initial value."""
-
-    def widened(
-        a: Array,
-        axis: Axis = None,
-        dtype: Any = None,
-        out: Array = None,
-        keepdims: bool = False,
-        initial: Any = np._NoValue,
-        where: Array = None,
-    ) -> Array:
-        a = _prepared(name, a, dtype, out)
-        y = getattr(np, name)(_selected(a, where, neutral), axis=axis, keepdims=bool(keepdims))
-        return y if initial is np._NoValue else combine(y, initial)
-
-    return widened
-
-
-def _widened_extreme(
-    name: str, neutral: float, combine: Callable[..., Array]
-) -> Callable[..., Array]:
-    """The largest or smallest of chosen elements, and of an initial value."""
-
-    def widened(
-        a: Array,
-        axis: Axis = None,
-        out: Array = None,
-        keepdims: bool = False,
-        initial: Any = np._NoValue,
-        where: Array = None,
-    ) -> Array:
-        a = _prepared(name, a, None, out)
-        if where is not None and initial is np._NoValue:
-            raise ArgumentError(f"numpy.{name}: where= needs initial=, as in NumPy")
-        chosen = _selected(a, where, neutral)
-        y = getattr(np, name)(chosen, axis=axis, keepdims=bool(keepdims))
-        return y if initial is np._NoValue else combine(y, initial)
-
-    return widened
-
-
-def _widened_mean(
-    a: Array,
-    axis: Axis = None,
-    dtype: Any = None,
-    out: Array = None,
-    keepdims: bool = False,
-    *,
-    where: Array = None,
-) -> Array:
-    a = _prepared("mean", a, dtype, out)
-    if where is None:
-        return np.mean(a, axis=axis, keepdims=bool(keepdims))
-    counted = np.broadcast_to(where, a.shape)
-    total = np.sum(_selected(a, where, 0), axis=axis, keepdims=bool(keepdims))
-    return total / np.sum(counted, axis=axis, keepdims=bool(keepdims)).astype(a.dtype)
-
-
-def _widened_spread(name: str) -> Callable[..., Array]:
-    """The variance or deviation in a dtype, or with ddof under its other name."""
-
-    def widened(
-        a: Array,
-        axis: Axis = None,
-        dtype: Any = None,
-        out: Array = None,
-        ddof: float = 0,
-        keepdims: bool = False,
-        *,
-        where: Array = None,
-        mean: Array = None,
-        correction: Any = np._NoValue,
-    ) -> Array:
-        a = _prepared(name, a, dtype, out)
-        for option, value in (("where", where), ("mean", mean)):
-            if value is not None:
-                raise MissingDerivativeError(
-                    f"numpy.{name}: there is no derivative with {option}=; leave it out"
-                )
-        ddof = ddof if correction is np._NoValue else correction
-        return getattr(np, name)(a, axis=axis, ddof=ddof, keepdims=bool(keepdims))
-
-    return widened
-
-
 # A row is a line of mathematics: see elementwise.py.
 # fmt: off
 
 SUM = define(np.sum, "Σ a", Trait.LINEAR | Trait.ANALYTIC | Trait.OUT,
        d("g, repeated along the axis", _sum),
        parameters="a axis dtype out keepdims initial where", calls=CALLS,
-       widened=_widened_sum("sum", 0, np.add))
+       widened=widened_sum("sum", 0, np.add))
 define(np.mean, "Σ a / n", Trait.LINEAR | Trait.ANALYTIC | Trait.OUT,
        d("g / n, repeated along the axis", _mean),
-       parameters="a axis dtype out keepdims where", calls=CALLS, widened=_widened_mean)
+       parameters="a axis dtype out keepdims where", calls=CALLS, widened=widened_mean)
 define(np.prod, "Π a", Trait.ANALYTIC | Trait.OUT,
        d("g·Π of all the others", _product),
        parameters="a axis dtype out keepdims initial where", calls=CALLS,
-       widened=_widened_sum("prod", 1, np.multiply))
+       widened=widened_sum("prod", 1, np.multiply))
 define(np.var, "Σ(a − ā)² / (n − ddof)", Trait.OUT,
        d("2·g·(a − ā) / (n − ddof)", _var),
        parameters="a axis dtype out ddof keepdims where mean correction",
-       calls=SPREADS, widened=_widened_spread("var"))
+       calls=SPREADS, widened=widened_spread("var"))
 define(np.std, "√(Σ(a − ā)² / (n − ddof))", Trait.OUT,
        d("g·(a − ā) / ((n − ddof)·y), 0 where a is constant", _std),
        parameters="a axis dtype out ddof keepdims where mean correction",
-       calls=SPREADS, widened=_widened_spread("std"))
+       calls=SPREADS, widened=widened_spread("std"))
 for extreme in (np.max, np.amax):
     define(extreme, "max a", Trait.SELECTS | Trait.OUT,
            d("g·[a = y], shared equally among ties", _extreme),
            parameters="a axis out keepdims initial where", calls=CALLS,
-           widened=_widened_extreme("max", -math.inf, np.maximum))
+           widened=widened_extreme("max", -math.inf, np.maximum))
 for extreme in (np.min, np.amin):
     define(extreme, "min a", Trait.SELECTS | Trait.OUT,
            d("g·[a = y], shared equally among ties", _extreme),
            parameters="a axis out keepdims initial where", calls=CALLS,
-           widened=_widened_extreme("min", math.inf, np.minimum))
+           widened=widened_extreme("min", math.inf, np.minimum))
 LOG_SUM_EXP = define(_log_sum_exp, "ln Σ eᵃ", Trait.NONE,
        d("g·eᵃ / Σ eᵃ", _share),
        name="tinygrad_nn.log_sum_exp", parameters="a axis keepdims", calls=CALLS)

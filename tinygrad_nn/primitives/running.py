@@ -7,9 +7,9 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
 from .._typing import Array
-from ..errors import MissingDerivativeError
 from .elementwise import stop_gradient
 from .indexing import along_axis
+from .options import widened_running
 from .primitive import Call, Trait, call, d
 from .table import define, rewrite
 
@@ -56,26 +56,15 @@ def _running_product(g: Array, y: Array, a: Array, axis: int | None = None) -> A
     return np.moveaxis(finite_product(products_before(a), np.stack(sums[::-1], axis=-1)), -1, axis)
 
 
-def _widened(name: str) -> Callable[..., Array]:
-    """A running sum or product in a dtype."""
-
-    def widened(a: Array, axis: int | None = None, dtype: Any = None, out: Array = None) -> Array:
-        if out is not None:
-            raise MissingDerivativeError(f"numpy.{name}: there is no derivative with out=")
-        return getattr(np, name)(a.astype(dtype), axis=axis)
-
-    return widened
-
-
 # A row is a line of mathematics: see elementwise.py.
 # fmt: off
 
 define(np.cumsum, "a₁, a₁ + a₂, …", Trait.LINEAR | Trait.ANALYTIC | Trait.OUT,
        d("…, gₙ₋₁ + gₙ, gₙ: the running sum from the end", _running_sum),
-       parameters="a axis dtype out", calls=RUNNING, widened=_widened("cumsum"))
+       parameters="a axis dtype out", calls=RUNNING, widened=widened_running("cumsum"))
 define(np.cumprod, "a₁, a₁a₂, …", Trait.ANALYTIC | Trait.OUT,
        d("a₁…aᵢ₋₁·sᵢ, with sᵢ = gᵢ + aᵢ₊₁·sᵢ₊₁", _running_product),
-       parameters="a axis dtype out", calls=RUNNING, widened=_widened("cumprod"))
+       parameters="a axis dtype out", calls=RUNNING, widened=widened_running("cumprod"))
 
 # fmt: on
 

@@ -7,9 +7,10 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
 from .._typing import Array, Shape
-from ..errors import ArgumentError, MissingDerivativeError
+from ..errors import ArgumentError
 from .arrays import as_array
 from .elementwise import IDENTITY
+from .options import widened_join
 from .primitive import Trait, call, d
 from .table import constant, define, rewrite
 
@@ -49,23 +50,6 @@ def _unstack(g: Array, y: Array, *pieces: Array, axis: int = 0) -> list[Array]:
     return parts
 
 
-def _widened(function: Any) -> Any:
-    """Joining into an array of another dtype."""
-
-    def widened(
-        arrays: Sequence[Array], axis: Any = 0, out: Array = None, *, dtype: Any = None,
-        casting: str = "same_kind",
-    ) -> Array:  # fmt: skip
-        if out is not None:
-            raise MissingDerivativeError(
-                f"numpy.{function.__name__}: there is no derivative with out=; use what is returned"
-            )
-        joined = function(arrays, axis=axis)
-        return joined if dtype is None else joined.astype(dtype)
-
-    return widened
-
-
 # A row is a line of mathematics: see elementwise.py.
 # fmt: off
 
@@ -95,12 +79,12 @@ define(np.concatenate, "a₁, a₂, … end to end", MOVES | Trait.VARIADIC | Tr
        d("the part of g that came from aᵢ", _unconcatenate),
        parameters="arrays axis out dtype casting",
        calls=(call((2, 3)), call((2, 3), (4, 3)), call((2, 1), (2, 3), (2, 2), axis=-1),
-              call((2, 3), (2,), axis=None)), widened=_widened(np.concatenate))
+              call((2, 3), (2,), axis=None)), widened=widened_join("concatenate"))
 define(np.stack, "a₁, a₂, … along a new axis", MOVES | Trait.VARIADIC | Trait.OUT,
        d("the part of g that came from aᵢ", _unstack),
        parameters="arrays axis out dtype casting",
        calls=(call((2, 3)), call((2, 3), (2, 3)), call((3,), (3,), (3,), axis=-1)),
-       widened=_widened(np.stack))
+       widened=widened_join("stack"))
 
 # fmt: on
 
