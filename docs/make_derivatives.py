@@ -15,7 +15,9 @@ HEAD = """\
 
 Every row of the table: a function, and the cotangent that each of its arguments receives when
 the output's is g. The output is y. Broadcast axes are summed away afterwards, for all rows at
-once. `docs/conventions.md` says what is chosen where calculus leaves a choice.
+once. `docs/conventions.md` says what is chosen where calculus leaves a choice. Rows whose names
+begin with `tinygrad_nn` are met by way of NumPy (`x[i]`, `np.linalg.norm(x)`) or of this package
+(`activations.relu`, `index_add`).
 
 This page is generated from the table by `python docs/make_derivatives.py`.
 """
@@ -39,10 +41,18 @@ COMPOSED = """\
 ## Composed functions
 
 These are computed by rows of the table where a gradient is needed, and differentiated through
-them, to any order. Elsewhere NumPy's own function runs.
+them, to any order. Elsewhere NumPy's own function runs. NumPy hands `full_like` and its kind over
+only where their first argument is a Tensor.
 
 | function | y |
 | --- | --- |
+"""
+
+
+REFUSED = """\
+## Refused
+
+These write into an argument, which a recording cannot follow; the error says what to use instead:
 """
 
 
@@ -54,8 +64,12 @@ def page() -> str:
         lines = ["| function | y | cotangents | |", "| --- | --- | --- | --- |"]
         lines += [line(row) for row in rows]
         sections.append(f"## {title}\n\n" + "\n".join(lines) + "\n")
-    composed = [f"| `{r.qualified_name}` | {escaped(r.formula)} |" for r in REWRITES.values()]
-    sections.append(COMPOSED + "\n".join(sorted(composed)) + "\n")
+    refused = [r for r in REWRITES.values() if "refused" in r.formula]
+    composed = [r for r in REWRITES.values() if r not in refused]
+    lines = [f"| `{r.qualified_name}` | {escaped(r.formula)} |" for r in composed]
+    sections.append(COMPOSED + "\n".join(sorted(lines)) + "\n")
+    names = ", ".join(sorted(f"`{r.qualified_name}`" for r in refused))
+    sections.append(f"{REFUSED}\n{names}.\n")
     return "\n".join(sections)
 
 

@@ -131,7 +131,7 @@ def test_the_gradients_of_those_calls_agree_with_differences(name, rng):
     "f",
     [
         np.fft.rfft, np.histogram, np.spacing, np.divide.accumulate, np.i0,
-        lambda x: np.union1d(x, x), lambda x: np.nextafter(1, x), np.subtract.reduce,
+        lambda x: np.setdiff1d(x, [9.0]), lambda x: np.nextafter(1, x), np.subtract.reduce,
         lambda x: np.add(x, x, where=True), lambda x: np.add(1, x, dtype=np.float32),
         lambda x: np.std(x, where=x > 1), lambda x: np.var(x, mean=0.0),
         lambda x: np.heaviside.outer(x, x), lambda x: np.add.reduce(x, where=x > 1, axis=None),

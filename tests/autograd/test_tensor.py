@@ -49,7 +49,9 @@ def test_a_tensor_keeps_value_shape_and_dtype(data, dtype):
 def test_dtype_and_name_are_kept_and_another_tensor_is_copied_without_history():
     t = Tensor([1, 2], requires_grad=True, dtype=np.float32, name="w")
     assert (t.dtype, t.name, t.requires_grad) == (np.float32, "w", True)
-    again = Tensor(t * 2)
+    with pytest.raises(ConversionError, match="detach"):
+        Tensor(t * 2)
+    again = Tensor((t * 2).detach())
     assert not again.requires_grad
     np.testing.assert_array_equal(again.numpy(), np.array([2, 4], np.float32))
 

@@ -18,8 +18,8 @@ da = pytest.importorskip("dask.array")
 NOT_IN_DASK = {
     "NumPy's function of that name is not implemented": (
         "eigh linalg.eigvalsh linalg.pinv linalg.slogdet log_det linalg.det cofactors lstsq "
-        "convolve polymul correlate unwrap sort partition unique quantile percentile median "
-        "nanquantile nanpercentile nanmedian geomspace"
+        "convolve polymul correlate unwrap sort partition unique unique_values union1d quantile "
+        "percentile median nanquantile nanpercentile nanmedian geomspace"
     ),
     "elements cannot be put back, or taken, by index arrays": (
         "scatter((3,3),),shape=(3,4),index=(slice(None,None,None),arr "

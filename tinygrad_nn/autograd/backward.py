@@ -44,6 +44,7 @@ def gradients(
     keep: Collection[Node] | None = None,
     targets: Collection[Node] = (),
     wrap: Wrap | None = None,
+    select: bool = True,
 ) -> dict[Node, Array]:
     """The complete gradient of each visited node that is to be kept.
 
@@ -58,6 +59,7 @@ def gradients(
         keep: the nodes whose gradients to return; by default all.
         targets: nodes not to go beyond.
         wrap: as for `walk`.
+        select: whether a zero in a seed says that the program did not select that element.
     """
     lazy = not all(isinstance(root.value, np.ndarray) for root, _ in seeds)
     with np.errstate(all="ignore"):  # the forward pass has warned of what is singular
@@ -65,7 +67,8 @@ def gradients(
             found = dict(walk(visit, seeds, targets, wrap, keep))
             if np.isfinite(sum(np.add.reduce(g, axis=None) for g in found.values())):
                 return found
-        return dict(walk(visit, seeds, targets, wrap, keep, guarded=True))
+        guard = _Guard(seeds, select)
+        return dict(walk(visit, seeds, targets, wrap, keep, guard))
 
 
 def walk(
@@ -74,8 +77,7 @@ def walk(
     targets: Collection[Node] = (),
     wrap: Wrap | None = None,
     keep: Collection[Node] | None = None,
-    *,
-    guarded: bool = False,
+    guard: "_Guard | None" = None,
 ) -> Iterator[tuple[Node, Array]]:
     """Visit the nodes of a plan; yield each with its complete gradient, outputs first.
 
@@ -89,9 +91,8 @@ def walk(
             value; a wrapper that makes Tensors has the visit itself recorded, for higher
             derivatives.
         keep: the nodes to yield; by default all.
-        guarded: whether 0·∞ is 0 in what the program did not select, and at singular points.
+        guard: makes 0·∞ 0 in what the program did not select, and at singular points.
     """
-    guard = _Guard(seeds) if guarded else None
     # What has arrived at each node of the plan so far. Nothing is sent to any other.
     arrived: dict[Node, Array | None] = dict.fromkeys(visit)
     for root, seed in seeds:
@@ -141,14 +142,16 @@ class _Guard:
     through the graph beside the cotangents, by the same rules.
     """
 
-    def __init__(self, seeds: Seeds) -> None:
-        # A plain cotangent selects by its zeros; one that is differentiated by selects everything.
-        self.selected = {
-            root: np.ones_like(root.value, dtype=bool)
-            if hasattr(seed, "requires_grad")
-            else seed != 0
-            for root, seed in seeds
-        }
+    def __init__(self, seeds: Seeds, select: bool) -> None:
+        self.selected: dict[Node, Array] = {}
+        for root, seed in seeds:
+            # A plain cotangent selects by its zeros; one that is differentiated by, everything.
+            by_zeros = select and not hasattr(seed, "requires_grad")
+            self._mark(root, seed != 0 if by_zeros else np.ones_like(root.value, dtype=bool))
+
+    def _mark(self, node: Node, here: Array) -> None:
+        before = self.selected.get(node)
+        self.selected[node] = here if before is None else before | here
 
     def silent(self, node: Node, g: Array) -> Array:
         """Where 0·∞ is 0 in a node's parts: not selected, or at a singular point of the row.
@@ -187,8 +190,7 @@ class _Guard:
             else:  # a product or a norm mixes its elements: all count, if any does
                 part = np.ones_like(parent.value, dtype=bool) & np.any(selected)
             here = unbroadcast(part != 0, parent.value.shape) != 0
-            before = self.selected.get(parent)
-            self.selected[parent] = here if before is None else before | here
+            self._mark(parent, here)
 
 
 def _fit(g: Array, like: Array) -> Array:

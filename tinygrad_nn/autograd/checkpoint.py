@@ -154,7 +154,9 @@ class _Segment:
         seeds = list(zip(again.outputs, parts, strict=True))
         targets = [*again.inputs, *self.closed]
         recorded = any(map(is_traced, (g, *values)))
-        found = pull(plan(again.outputs, set(targets)), seeds, targets, recorded)
+        # Which of these outputs were selected is known to the walk around this one.
+        visit = plan(again.outputs, set(targets))
+        found = pull(visit, seeds, targets, recorded, select=False)
         return [Tensor._of(node) if recorded else node.value for node in found]
 
 

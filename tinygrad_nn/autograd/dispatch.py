@@ -4,8 +4,10 @@
 which every recorded operation passes. The other half, in tensor.py, faces the user.
 """
 
+import inspect
 import linecache
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from textwrap import shorten
 from typing import Any, Self
 
@@ -161,7 +163,7 @@ class Recorded:
             except _NUMPY_ERRORS as error:
                 raise _retold(error, entry.name, args) from error
         elif entry is None and _needs_gradient((args, kwargs)):
-            raise _without_derivative(name_of(function))
+            raise _without_derivative(function)
         return self._compute(function, args, kwargs)
 
     @classmethod
@@ -214,7 +216,13 @@ def _as_constant(value: Any) -> Any:
         ) from error
 
 
-def _without_derivative(name: str) -> MissingDerivativeError:
+def _without_derivative(function: Callable[..., Any]) -> MissingDerivativeError:
+    name, argument = name_of(function), "x"
+    if isinstance(function, np.ufunc):
+        argument = "x" if function.nin == 1 else "x1"
+    else:
+        with suppress(ValueError, TypeError):  # some have no signature
+            argument = next(iter(inspect.signature(function).parameters), "x")
     if name.startswith("numpy.fft."):
         return MissingDerivativeError(
             f"{name}: expected real mathematics; Fourier transforms are complex, and complex "
@@ -222,10 +230,9 @@ def _without_derivative(name: str) -> MissingDerivativeError:
         )
     return MissingDerivativeError(
         f"{name}: this function has no derivative in the table, and a gradient is needed; compose "
-        f"it from functions that have one (docs/derivatives.md lists them), add a row with "
-        f"tinygrad_nn.primitive({name.removeprefix('ufunc ')}, "
-        f"derivatives={{'x': lambda g, y, x: ...}}), or compute "
-        f"under no_grad()"
+        f"it from functions that have one (docs/derivatives.md lists them), give it one, as in "
+        f"tinygrad_nn.primitive({name.removeprefix('ufunc ')}, derivatives={{{argument!r}: lambda "
+        f"g, y, {argument}: ...}}), or compute under no_grad()"
     )
 
 
@@ -243,11 +250,14 @@ def as_dtype(dtype: Any) -> np.dtype[Any]:
         DtypeError: nothing that NumPy knows.
     """
     try:
-        return np.dtype(dtype)
+        found = np.dtype(dtype)
     except TypeError as error:
         raise DtypeError(
             f"dtype: expected a NumPy dtype; got {dtype!r}; give np.float32, say"
         ) from error
+    if found.kind not in "fiub":
+        raise DtypeError(f"dtype: expected real numbers or booleans; got {found}; give np.float32")
+    return found
 
 
 def _own(value: Any) -> Any:

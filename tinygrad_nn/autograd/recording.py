@@ -45,6 +45,8 @@ class _State(local):
     enabled = True
     scope: Scope = ()
 
+    transforms = 0  # how many transforms are running their function
+
     def __init__(self) -> None:
         self.enabled_before: list[bool] = []
         self.scopes_before: list[Scope] = []

@@ -5,25 +5,25 @@ an identity node, so the inner walk ends at that node and the outer one goes on 
 the outcome depends on anything outside, the inner walk is recorded, and the outcome is a Tensor.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from .._typing import Array
-from ..errors import ArgumentError, DtypeError, GradientError, ShapeError
+from ..errors import ArgumentError, ConversionError, DtypeError, GradientError, ShapeError
 from ..primitives import IDENTITY, private_numbers, refuse_masked
 from .backward import gradients, plan
 from .containers import is_container, leaves, leaves_like, rebuilt
 from .graph import Leaf, Node, reachable
-from .recording import enable_grad, is_recording
+from .recording import enable_grad, is_recording, state
 from .tensor import Tensor
 
 __all__ = [
     "Argnums",
     "Function",
     "Run",
-    "depends_outside",
+    "check_argnums",
     "fresh_input",
     "is_several",
     "is_traced",
@@ -51,7 +51,15 @@ class Run:
             for i in set(positions):
                 fresh[i] = [fresh_input(leaf) for leaf in leaves(args[i])]
                 arguments[i] = rebuilt(args[i], iter(fresh[i]))
-            self.output = f(*arguments, **kwargs)
+            state.transforms += 1
+            try:
+                self.output = f(*arguments, **kwargs)
+            except ValueError as error:  # what NumPy makes of ours, in array[i] = Tensor
+                if isinstance(error.__cause__, ConversionError):
+                    raise error.__cause__ from None
+                raise
+            finally:
+                state.transforms -= 1
         self.chosen = tuple(args[i] for i in positions)  # the arguments as they came
         self.inputs = tuple(t._node for i in positions for t in fresh[i])
         for node in self.inputs:
@@ -59,7 +67,7 @@ class Run:
         self.own = set(self.inputs)
         self.outputs = tuple(map(_output_node, leaves(self.output)))
         self.visit = plan(self.outputs, self.own)
-        self.nested = recording and depends_outside(self.outputs, self.own)
+        self.nested = recording and bool(_outside(self.outputs, self.own) & {*self.outputs})
         self.tensors = any(isinstance(leaf, Tensor) for leaf in leaves(args))
 
     @property
@@ -75,7 +83,7 @@ class Run:
 
     def value(self) -> Any:
         """What the function returned, handed out."""
-        return rebuilt(self.output, map(self.present, self.outputs))
+        return rebuilt(self.output, self.present(self.outputs))
 
     def pull(self, cotangents: Iterable[tuple[Node, Any]]) -> tuple[Any, ...]:
         """Send cotangents of outputs back: one container of gradients for each chosen argument.
@@ -85,7 +93,7 @@ class Run:
         seeds = list(cotangents)
         recorded = self.nested or any(is_traced(g) for _, g in seeds)
         found = pull(self.visit, seeds, self.inputs, recorded)
-        return self.arranged(map(self.present, found))
+        return self.arranged(self.present(found))
 
     def arranged(self, values: Iterable[Any]) -> tuple[Any, ...]:
         """One value for each input, arranged as the chosen arguments are."""
@@ -100,14 +108,14 @@ class Run:
             for node, part in zip(self.outputs, parts, strict=True)
         ]
 
-    def present(self, outcome: Node | Array) -> Array:
-        """Hand an outcome out: a Tensor where it is nested or Tensors came in, else an array."""
-        tensor = Tensor._of(outcome if isinstance(outcome, Node) else Node(outcome))
-        if is_recording() and depends_outside([tensor._node], self.own):
-            return tensor
-        value = tensor._node.value
-        # A private copy: the cotangents of two inputs may be one and the same array.
-        return Tensor._of(Node(value)) if self.tensors else value.copy()
+    def present(self, outcomes: Sequence[Node]) -> Iterator[Array]:
+        """Hand outcomes out: Tensors where they are nested or Tensors came in, else arrays."""
+        nested = _outside(outcomes, self.own) if is_recording() else set()
+        for node in outcomes:
+            if node in nested:
+                yield Tensor._of(node)
+            else:  # a private copy: the cotangents of two inputs may be one and the same array
+                yield Tensor._of(Node(node.value)) if self.tensors else node.value.copy()
 
 
 def pull(
@@ -115,13 +123,15 @@ def pull(
     seeds: Sequence[tuple[Node, Array]],
     targets: Sequence[Node],
     recorded: bool,
+    *,
+    select: bool = True,
 ) -> list[Node]:
     """The cotangents that arrive at the targets, as nodes: with their recipe if recorded."""
     if not recorded:
         seeds = [(root, g._node.value if isinstance(g, Tensor) else g) for root, g in seeds]
     ends = set(targets)
     arrived = gradients(
-        visit, seeds, keep=ends, targets=ends, wrap=Tensor._of if recorded else None
+        visit, seeds, keep=ends, targets=ends, wrap=Tensor._of if recorded else None, select=select
     )
     pulled = [arrived.get(t) for t in targets]
     return [
@@ -137,12 +147,17 @@ def is_traced(value: Any) -> bool:
     return isinstance(value, Tensor) and value.requires_grad and is_recording()
 
 
-def depends_outside(roots: Sequence[Node], own: set[Node]) -> bool:
-    """Whether a value depends on a leaf, or through an input on its origin, that is not `own`."""
-    return any(
-        node.primitive is not None if node in own else node.leaf is not None
-        for node in reachable(roots, tracked=True, until=own)
-    )
+def _outside(roots: Sequence[Node], own: set[Node]) -> set[Node]:
+    """The nodes that depend on a leaf, or through an input on its origin, that is not `own`."""
+    marked: set[Node] = set()
+    for node in reversed(reachable(roots, tracked=True, until=own)):  # inputs come first
+        if node in own:
+            depends = node.primitive is not None
+        else:
+            depends = node.leaf is not None or any(parent in marked for parent in node.parents)
+        if depends:
+            marked.add(node)
+    return marked
 
 
 def fresh_input(value: Any) -> Tensor:
@@ -169,14 +184,27 @@ def new_leaf(value: Array) -> Node:
     return node
 
 
+def check_argnums(argnums: Any) -> None:
+    """Refuse what cannot be argnums, when a transform is made and not only when it is used.
+
+    Raises:
+        ArgumentError: they are no integers.
+    """
+    for n in argnums if is_several(argnums) else (argnums,):
+        if not isinstance(n, (int, np.integer)):
+            raise ArgumentError(
+                f"grad: expected an integer, or a tuple of them, for argnums; got "
+                f"{type(n).__name__}; call the result with the arguments, as in grad(f)(x)"
+            )
+
+
 def _positions(argnums: Any, count: int) -> list[int]:
     wanted = argnums if is_several(argnums) else (argnums,)
     for n in wanted:
-        if not isinstance(n, (int, np.integer)):
-            raise ArgumentError(f"grad: expected integers for argnums; got {n!r}; count from 0")
         if not -count <= n < count:
             raise ArgumentError(
-                f"grad: expected argnums of the function's {count} arguments; got {n}; count from 0"
+                f"grad: expected argnums of the {count} arguments that were passed by position; "
+                f"got {n}; count from 0"
             )
     return [int(n) % count for n in wanted]
 

@@ -24,6 +24,7 @@ from .backward import gradients, plan
 from .dispatch import Recorded, as_dtype
 from .graph import Leaf, Node
 from .operators import ArrayLike
+from .recording import state
 
 __all__ = ["Tensor", "rebind", "substituted"]
 
@@ -45,6 +46,7 @@ class Tensor(ArrayLike):
 
     Raises:
         DtypeError: complex, object or structured data, or a gradient of integers asked for.
+        ConversionError: a Tensor that requires a gradient, which the new one would not pass on.
 
     Example:
         >>> from tinygrad_nn import Tensor
@@ -64,6 +66,11 @@ class Tensor(ArrayLike):
         dtype: Any = None,
         name: str | None = None,
     ) -> None:
+        if isinstance(data, Recorded) and data._node.tracked and state.enabled:
+            raise ConversionError(
+                f"Tensor: expected plain data; got {data._node.described}, which requires a "
+                f"gradient that a new one would not pass on; use it as it is, or .detach() it"
+            )
         self._node = Node(_as_value(data, dtype))
         self._node.name = name
         if requires_grad:
@@ -280,8 +287,8 @@ class Tensor(ArrayLike):
         if self._node.tracked:
             raise ConversionError(
                 f"{how}: {self._node.described} requires a gradient, which plain numbers cannot "
-                f"carry; take its value with .numpy(), .item() or .detach() on purpose, or join "
-                f"Tensors with tinygrad_nn.array([...]) or np.stack([...])"
+                f"carry; join Tensors with tinygrad_nn.array([...]), use NumPy's functions in "
+                f"place of math's, or take the value on purpose with .numpy(), .item() or .detach()"
             )
 
     def __len__(self) -> int:
@@ -322,6 +329,11 @@ class Tensor(ArrayLike):
     def __reduce__(self) -> Any:
         # Copies and pickles keep the value and the flags, and leave the graph behind.
         node = self._node
+        if node.tracked and state.transforms:
+            raise ConversionError(
+                f"copy: {node.described} is being differentiated by, and a copy would lose its "
+                f"gradient; use it as it is, since no value is ever written, or .detach() it"
+            )
         return _rebuilt, (node.value, node.tracked, node.name)
 
 

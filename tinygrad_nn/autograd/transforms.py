@@ -13,7 +13,17 @@ from ..errors import ArgumentError, ShapeError
 from .backward import plan
 from .containers import leaves, leaves_like, rebuilt
 from .recording import enable_grad
-from .run import Argnums, Function, Run, is_several, is_traced, matching, new_leaf, pull
+from .run import (
+    Argnums,
+    Function,
+    Run,
+    check_argnums,
+    is_several,
+    is_traced,
+    matching,
+    new_leaf,
+    pull,
+)
 from .tensor import Tensor
 
 __all__ = [
@@ -63,6 +73,7 @@ def value_and_grad(f: Function, argnums: Argnums = 0) -> Function:
         >>> tnn.value_and_grad(lambda x: x**2)(3.0)
         (array(9.), array(6.))
     """
+    check_argnums(argnums)
 
     def transformed(*args: Any, **kwargs: Any) -> tuple[Array, Any]:
         run = Run(f, args, kwargs, argnums)
@@ -92,6 +103,7 @@ def elementwise_grad(f: Function, argnums: Argnums = 0) -> Function:
         >>> tnn.elementwise_grad(lambda x: x**3)(np.array([1.0, 2.0]))
         array([ 3., 12.])
     """
+    check_argnums(argnums)
 
     def transformed(*args: Any, **kwargs: Any) -> Any:
         run = Run(f, args, kwargs, argnums)
@@ -158,7 +170,7 @@ def jvp(f: Function, primals: Any, tangents: Any) -> tuple[Any, Any]:
         u.leaf = None
         run.own.add(u)
     changes = pull(plan(pulled, run.own), along, cotangents, recorded)
-    return run.value(), rebuilt(run.output, map(run.present, changes))
+    return run.value(), rebuilt(run.output, run.present(changes))
 
 
 def _irregular(like: Array) -> Array:
@@ -204,6 +216,7 @@ def jacobian(f: Function, argnums: Argnums = 0) -> Function:
         array([[2., 0.],
                [0., 4.]])
     """
+    check_argnums(argnums)
 
     def transformed(*args: Any, **kwargs: Any) -> Any:
         run = Run(f, args, kwargs, argnums)

@@ -81,7 +81,7 @@ SCATTER: Primitive = define(_scatter, "zeros, with a added at i", SELECTS,
 # fmt: on
 
 constant("unravel_index ravel_multi_index tril_indices_from triu_indices_from diag_indices_from")
-mutators("copyto place putmask", "np.where(mask, values, x)")
+mutators("copyto place putmask", "np.where(mask, values, x), or np.broadcast_to for np.full_like")
 mutators("put put_along_axis", "tinygrad_nn.put_along_axis(x, indices, values, axis)")
 mutators("fill_diagonal", "np.where(np.eye(n, dtype=bool), values, x)")
 
@@ -214,6 +214,16 @@ def _unique(
     values = _take(ar, found[1], axis)
     rest = found[1:] if return_index else found[2:]
     return (values, *rest) if rest else values
+
+
+@rewrite("numpy.unique_values", "the values of a, each once", call((3, 4)))
+def _unique_values(x: Array, /) -> Array:
+    return _unique(x, equal_nan=False)
+
+
+@rewrite("numpy.union1d", "the values of a and b, each once", call((3,), (2,)))
+def _union1d(ar1: Array, ar2: Array) -> Array:
+    return _unique(np.concatenate([np.ravel(as_array(a)) for a in (ar1, ar2)]))
 
 
 @rewrite("numpy.bincount", "how much weight each number has")

@@ -102,6 +102,13 @@ _BINARY = (
 )
 
 
+_INSTEAD = {
+    "out": "write a = a + t where an array takes a Tensor in place, as in a += t; leave out= out",
+    "dtype": "use .astype(dtype)",
+    "where": "use np.where(mask, result, otherwise)",
+}
+
+
 class Primitive:
     """One row: a function, its derivatives, and what readers need to know about it.
 
@@ -196,10 +203,14 @@ class Primitive:
         cell = self.derivatives[position]
         if cell is None:
             raise MissingDerivativeError(
-                f"{self.qualified_name}: argument {position} has no derivative; pass it as a "
+                f"{self.qualified_name}: {self._called(position)} has no derivative; pass it as a "
                 f"constant, for instance through .detach()"
             )
         return cell.rule(*arguments, **static)
+
+    def _called(self, position: int) -> str:
+        known = position < len(self.parameters)
+        return f"argument {self.parameters[position]!r}" if known else f"argument {position}"
 
     def bind(
         self, args: Sequence[Any], kwargs: dict[str, Any]
@@ -238,9 +249,10 @@ class Primitive:
                     f"{self.qualified_name}: unknown argument {option!r}; expected some of "
                     f"{', '.join(self.parameters)}"
                 )
+            instead = _INSTEAD.get(option, "leave it out")
             raise MissingDerivativeError(
-                f"{self.qualified_name}: there is no derivative with {option}=; leave it out, "
-                f"or compute without a gradient inside tinygrad_nn.no_grad()"
+                f"{self.qualified_name}: there is no derivative with {option}=; {instead}, or "
+                f"compute without a gradient inside tinygrad_nn.no_grad()"
             )
         return arrays, {k: v for k, v in static.items() if v is not np._NoValue}
 

@@ -70,6 +70,22 @@ def _roll(a: Array, shift: Any, axis: Axis = None) -> Array:
     return a
 
 
+def _shifted(x: Array, axes: Axis, half: Any) -> Array:
+    x = as_array(x)
+    along = normalize_axis_tuple(range(x.ndim) if axes is None else axes, x.ndim)
+    return _roll(x, [half(x.shape[i]) for i in along], along)
+
+
+@rewrite("numpy.fft.fftshift", "a, its middle first", call((4,)), call((3, 5), axes=1))
+def _fftshift(x: Array, axes: Axis = None) -> Array:
+    return _shifted(x, axes, lambda n: n // 2)
+
+
+@rewrite("numpy.fft.ifftshift", "a, its middle first, undone", call((5,)), call((3, 4)))
+def _ifftshift(x: Array, axes: Axis = None) -> Array:
+    return _shifted(x, axes, lambda n: -(n // 2))
+
+
 # --- repeating --------------------------------------------------------------------------------
 
 
@@ -295,7 +311,18 @@ def _pad_with_statistic(
 
 
 def _pad_affine(a: Array, width: tuple[int, int], mode: Any, **options: Any) -> Array:
-    """Pad the last axis by an affine map, whose matrix NumPy knows: it pads the identity."""
+    """Pad the last axis by an affine map, from the few elements at its ends that it needs."""
+    n, (before, after) = a.shape[-1], width
+    left, right = (1, 1) if mode == "linear_ramp" else (before + 1, after + 1)
+    if max(left, right) > n:  # it goes back and forth several times
+        return _pad_by_matrix(a, width, mode, **options)
+    first = _pad_by_matrix(a[..., :left], (before, 0), mode, **options)[..., :before]
+    last = _pad_by_matrix(a[..., n - right :], (0, after), mode, **options)[..., right:]
+    return np.concatenate([first, a, last], axis=-1)
+
+
+def _pad_by_matrix(a: Array, width: tuple[int, int], mode: Any, **options: Any) -> Array:
+    """The affine map by its matrix, which NumPy knows: it pads the identity."""
     n = a.shape[-1]
     constant = np.pad(np.zeros(n, dtype=a.dtype), [width], mode, **options)
     identity = np.eye(n, dtype=a.dtype)

@@ -36,14 +36,18 @@ def _overlap_add(a: Array, shape: Shape, axes: Sequence[int]) -> Array:
     return out
 
 
-def _convolve(a: Array, v: Array) -> Array:
-    return np.convolve(a, v)
+def _convolve(a: Array, v: Array, full: bool = True) -> Array:
+    return np.convolve(a, v, "full" if full else "valid")
 
 
-def _correlated(g: Array, other: Array, n: int) -> Array:
-    """The cotangent of one factor of a full convolution, of length n: (n + m − 1) -> (n)."""
-    m = other.shape[0]
-    return CONVOLVE(g, np.flip(other))[m - 1 : m - 1 + n]
+def _convolve_left(g: Array, y: Array, a: Array, v: Array, full: bool = True) -> Array:
+    return CONVOLVE(g, np.flip(v), full=not full)
+
+
+def _convolve_right(g: Array, y: Array, a: Array, v: Array, full: bool = True) -> Array:
+    if full:
+        return CONVOLVE(g, np.flip(a), full=False)
+    return np.flip(CONVOLVE(a, np.flip(g), full=False))
 
 
 # A row is a line of mathematics: see elementwise.py.
@@ -63,11 +67,13 @@ OVERLAP_ADD: Primitive = define(_overlap_add, "the windows a in their places, ad
              g, window_shape=a.shape[len(shape):], axis=axes)),
        name="tinygrad_nn.overlap_add", parameters="a shape axes",
        calls=(call((5, 3), shape=(7,), axes=(0,)), call((3, 3, 2, 3), shape=(4, 5), axes=(0, 1))))
+# Valid: only where both overlap entirely, which takes a to be the longer one.
 CONVOLVE: Primitive = define(_convolve, "Σₖ aₖ·vₙ₋ₖ", Trait.ANALYTIC,
-       d("Σₖ gₙ₊ₖ·vₖ", lambda g, y, a, v: _correlated(g, v, a.shape[0])),
-       d("Σₖ gₙ₊ₖ·aₖ", lambda g, y, a, v: _correlated(g, a, v.shape[0])),
-       name="tinygrad_nn.convolve", parameters="a v",
-       calls=(call((5,), (3,)), call((2,), (4,)), call((1,), (1,))))
+       d("Σₖ gₙ₊ₖ·vₖ", _convolve_left),
+       d("Σₖ gₙ₊ₖ·aₖ", _convolve_right),
+       name="tinygrad_nn.convolve", parameters="a v full",
+       calls=(call((5,), (3,)), call((2,), (4,)), call((1,), (1,)),
+              call((5,), (3,), full=False), call((3,), (3,), full=False)))
 
 # fmt: on
 

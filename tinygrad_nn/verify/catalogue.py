@@ -73,7 +73,16 @@ def _row_check(row: Primitive | Rewrite, number: int, seed: int) -> Callable[[],
 
     def run() -> GradcheckReport:
         arrays = sample(row, call, np.random.default_rng([seed, number]))
-        return gradcheck(lambda *xs: _joined(row(*xs, **call.static)), *arrays, rng=seed)
+        cells = () if isinstance(row, Rewrite) or row.variadic else row.derivatives
+        held = {i: arrays[i] for i, cell in enumerate(cells) if cell is None}
+        moved = [a for i, a in enumerate(arrays) if i not in held]
+
+        def function(*xs: Any) -> Any:
+            rest = iter(xs)
+            inputs = [held[i] if i in held else next(rest) for i in range(len(arrays))]
+            return _joined(row(*inputs, **call.static))
+
+        return gradcheck(function, *moved, rng=seed)
 
     return run
 

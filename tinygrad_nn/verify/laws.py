@@ -7,7 +7,7 @@ import numpy as np
 
 from .._typing import Array
 from ..autograd import Tensor, jvp, vjp
-from ..errors import ArgumentError, GradientError
+from ..errors import ArgumentError, GradientError, MissingDerivativeError
 from .gradcheck import gradcheck
 
 __all__ = ["check_laws"]
@@ -53,7 +53,14 @@ def check_laws(
     y, pullback = vjp(of_real, *at)
     g, h = random.standard_normal((2, *y.shape))
     _check_linear(name, pullback, g, h)
-    _check_adjoint(name, of_real, at, pullback(g), g, random)
+    try:
+        _check_adjoint(name, of_real, at, pullback(g), g, random)
+    except MissingDerivativeError as error:
+        raise MissingDerivativeError(
+            f"{name}: the derivative of the gradient is checked too, and a rule uses what has "
+            f"none; "
+            f"{error}"
+        ) from error
 
     def gradient(*values: Any) -> Any:
         found = vjp(of_real, *values)[1](g)
@@ -63,7 +70,8 @@ def check_laws(
         report = gradcheck(function, *at, rng=random)
         if not report:
             raise GradientError(
-                f"{name}: the {law} does not agree with finite differences:\n{report}"
+                f"{name}: the {law} does not agree with finite differences. For a random "
+                f"cotangent:\n{report}"
             )
 
 

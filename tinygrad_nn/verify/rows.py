@@ -47,12 +47,17 @@ def primitive(
             arguments of a ufunc are called x, or x1, x2, …. An argument without a derivative
             cannot be differentiated by, and says so.
         formula: what the function computes, for diagrams and tables.
-        singular: where the derivative has no finite value, as a function of the inputs.
-        elementwise: whether each output element depends on one element of each input.
-        check: arguments to check the row on, at once; see `verify.check_laws`.
+        elementwise: whether each output element depends on one element of each input. Then
+            unselected branches of ``np.where`` stay silent where the derivative is not finite.
+        singular: where the derivative has no finite value, as a function of the inputs, for an
+            elementwise function; there a cotangent of 0 gives 0.
+        check: a tuple of arguments, ``check=(x,)`` where there is one, to check the row on at once.
+            First and second derivatives are checked, so the rules must themselves be made of
+            functions that have rows. See `verify.check_laws`.
 
     Raises:
-        ArgumentError: a derivative of an unknown argument, or of a function that has a row.
+        ArgumentError: a derivative of an unknown argument, a rule that does not take all of the
+            function's arguments, or a function that has a row.
         GradientError: the check found a derivative to be wrong.
 
     Example:
@@ -69,6 +74,16 @@ def primitive(
             primitive, derivatives=derivatives, formula=formula, singular=singular,
             elementwise=elementwise, check=check,
         )  # fmt: skip
+    if singular is not None and not elementwise:
+        raise ArgumentError(
+            "primitive: singular= needs elementwise=True: only where each output element belongs "
+            "to one input element can an unselected one be told"
+        )
+    if check is not None and not isinstance(check, (tuple, list)):
+        raise ArgumentError(
+            f"primitive: expected a tuple of arguments for check=; got {type(check).__name__}; "
+            f"write check=(x,)"
+        )
     signature = _Signature(function)
     given = {} if derivatives is None else derivatives
     signature.check_names(given)
@@ -167,24 +182,21 @@ class _Signature:
                 f"primitive {self.name}: expected a rule for a derivative, or a formula and a "
                 f"rule; got {given!r}"
             )
-        parameters = inspect.signature(rule).parameters
-        takes_all = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
-        wanted = [name for name in self.static if takes_all or name in parameters]
         try:
-            inspect.signature(rule).bind("g", "y", *self.arrays, **dict.fromkeys(wanted))
+            inspect.signature(rule).bind("g", "y", *self.arrays, **dict.fromkeys(self.static))
         except TypeError as error:
             raise ArgumentError(
                 f"primitive {self.name}: expected a rule of g, y, "
-                f"{', '.join((*self.arrays, *wanted))}; {error}"
+                f"{', '.join((*self.arrays, *self.static))}, since the derivative may depend on "
+                f"all of them; {error}; add what is missing, or **static"
             ) from error
-        return Derivative(formula or "as its rule says", self._handed(rule, wanted))
+        return Derivative(formula or "as its rule says", self._handed(rule))
 
-    def _handed(self, rule: Rule, wanted: Sequence[str]) -> Rule:
+    def _handed(self, rule: Rule) -> Rule:
         def handed(g: Array, y: Array, *values: Array, **static: Any) -> Array:
             inputs = self._inputs(values, static)
-            options = {name: static[name] for name in wanted if name in static}
             try:
-                part = rule(_read_only(g), _read_only(y), *inputs, **options)
+                part = rule(_read_only(g), _read_only(y), *inputs, **static)
             except ValueError as error:
                 if "read-only" in str(error):
                     raise GradientError(
