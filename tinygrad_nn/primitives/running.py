@@ -45,6 +45,9 @@ def _running_sum(g: Array, y: Array, a: Array, axis: int | None = None) -> Array
 def _running_product(g: Array, y: Array, a: Array, axis: int | None = None) -> Array:
     if axis is None or a.ndim == 0:
         return np.reshape(_running_product(g, y, np.reshape(a, (-1,)), 0), a.shape)
+    smallest = np.finfo(y.dtype).tiny / np.finfo(y.dtype).eps
+    if type(y) is np.ndarray and y.size and np.min(np.abs(y)) > smallest and np.all(np.isfinite(y)):
+        return _running_sum(g * y, y, a, axis) / a  # the same, at NumPy's speed
     # ∂/∂aᵢ Σⱼ gⱼ·a₁…aⱼ = a₁…aᵢ₋₁·sᵢ with sᵢ = gᵢ + aᵢ₊₁·sᵢ₊₁. Dividing y by aᵢ would fail at 0.
     a, g = np.moveaxis(a, axis, -1), np.moveaxis(g, axis, -1)
     n = a.shape[-1]
