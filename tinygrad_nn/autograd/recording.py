@@ -44,7 +44,6 @@ class _State(local):
 
     enabled = True
     scope: Scope = ()
-
     transforms = 0  # how many transforms are running their function
 
     def __init__(self) -> None:
