@@ -92,7 +92,7 @@ CLIP = define(np.clip, "min(max(a, l), h)", SELECTS,
        d("g·[a < l ≤ h]", _clip_low),
        d("g·[h < max(a, l)]", _clip_high),
        parameters="a a_min a_max",
-       calls=(call((3, 4), (4,), ()), call((3, 4), (), (3, 1))),
+       calls=(call((3, 4), (4,), ()), call((3, 4), (), (3, 1)), call((2, 3), (2, 3), (2, 3))),
        domains=(REAL, Domain(high=0.0), POSITIVE),
        kinks=lambda a, l, h: np.where(np.abs(a - l) < np.abs(a - h), a - l, a - h))
 RELU = define(_relu, "max(a, 0)", SELECTS, d("g·[a > 0]", lambda g, y, a: g * (y > 0)),
@@ -133,7 +133,8 @@ define(np.copysign, "|a|, with the sign of b", EACH,
 # fmt: on
 
 
-@rewrite("numpy.clip", "min(max(a, l), h)")
+@rewrite("numpy.clip", "min(max(a, l), h)", call((3, 4), a_min=-1.0, a_max=None),
+         call((3, 4), min=-1.0, max=1.0), kinks=lambda a: np.abs(a) - 1)  # fmt: skip
 def _clip(
     a: Array,
     a_min: Array = None,
@@ -148,7 +149,8 @@ def _clip(
     return CLIP(a, a_min if min is None else min, a_max if max is None else max)
 
 
-@rewrite("numpy.where", "a where c, else b")
+@rewrite("numpy.where", "a where c, else b", call((3, 4), (3, 4), (4,)),
+         domains=(BOOLEAN, REAL, REAL))  # fmt: skip
 def _where(condition: Array, *branches: Array) -> Array:
     condition = as_array(condition)
     if condition.dtype != bool:

@@ -109,6 +109,9 @@ def _operator_checks(seed: int) -> Iterator[Check]:
         ("3 - 2 * x", lambda x: 3 - 2 * x, signs * x),
     ):
         yield _check(f"operator {text}", f, sample_x)
+    # The second argument of a step counts on the step alone, where no sample lies.
+    places = np.array([0.0, 1.0, -1.0])
+    yield _check("numpy.heaviside", lambda b: np.heaviside(places, b), x)
 
 
 def _function_checks(seed: int) -> Iterator[Check]:
