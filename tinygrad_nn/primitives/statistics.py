@@ -28,7 +28,8 @@ def _as_rows(a: Array, axis: Axis) -> tuple[Array, tuple[int, ...]]:
     axes = normalize_axis_tuple(range(a.ndim) if axis is None else axis, a.ndim)
     kept = [i for i in range(a.ndim) if i not in axes]
     shape = (*(a.shape[i] for i in kept), math.prod(a.shape[i] for i in axes))
-    rows = np.reshape(np.transpose(a, (*kept, *axes)), shape)  # -> (kept..., n)
+    moved = a if [*kept, *axes] == list(range(a.ndim)) else np.transpose(a, (*kept, *axes))
+    rows = np.reshape(moved, shape)  # -> (kept..., n)
     return rows, tuple(1 if i in axes else a.shape[i] for i in range(a.ndim))
 
 
@@ -79,7 +80,8 @@ def _quantile(a: Array, q: Any, axis: Axis, method: Any, keepdims: bool, skip_na
     spoiled = counts == 0 if skip_nan else nan.any(axis=-1)
     if np.any(spoiled):
         y = np.where(np.reshape(spoiled, spoiled.shape + (1,) * q.ndim), np.nan, y)
-    y = np.moveaxis(y, range(batch, batch + q.ndim), range(q.ndim))  # q's axes come first
+    if q.ndim:  # its axes come first
+        y = np.moveaxis(y, range(batch, batch + q.ndim), range(q.ndim))
     return np.reshape(y, (*q.shape, *kept)) if keepdims else y
 
 
