@@ -127,7 +127,7 @@ def walk(
             else:  # as `pull` does, without its overhead
                 part = cell.rule(*arguments)
             if silent is not None:
-                part = np.where(silent & ~np.isfinite(part), 0, part)
+                part = np.where(silent[k] & ~np.isfinite(part), 0, part)
             like = parent.value
             if part.dtype is not like.dtype or part.shape != like.shape:
                 part = _fit(part, like)
@@ -153,44 +153,64 @@ class _Guard:
         before = self.selected.get(node)
         self.selected[node] = here if before is None else before | here
 
-    def silent(self, node: Node, g: Array) -> Array:
-        """Where 0·∞ is 0 in a node's parts: not selected, or at a singular point of the row.
+    def silent(self, node: Node, g: Array) -> list[Array]:
+        """Where 0·∞ is 0 in the part of each input: not selected, or singular for the row.
 
         Everywhere else parts stay what they are, linear in g, so second derivatives hold.
         """
         selected = self.selected.pop(node)
-        self._pass_on(node, selected)
-        primitive = node.primitive
-        if primitive is None or Trait.ELEMENTWISE not in primitive.traits:
-            return ~np.any(selected)
-        if primitive.singular is None:
-            return (g == 0) & ~selected
-        return (g == 0) & (~selected | primitive.singular(*node.operands))
-
-    def _pass_on(self, node: Node, selected: Array) -> None:
-        """Mark which elements of the inputs are selected, given those of the output."""
-        primitive, static = node.primitive, node.static or NO_OPTIONS
+        primitive, count = node.primitive, len(node.inputs)
         if primitive is None:
-            return
-        follows = bool(primitive.traits & (Trait.SELECTS | Trait.LINEAR))
-        flow = selected.astype(node.value.dtype)
-        arguments = [flow, node.value, *node.operands]
-        all_parts = None
-        if primitive.variadic and follows:
-            all_parts = primitive.pull(0, arguments, static)
-        for k, parent in enumerate(node.inputs):
-            if type(parent) is not Node or not parent.tracked:
-                continue
-            if all_parts is not None:
-                part = all_parts[k]
-            elif follows:
-                part = primitive.pull(k, arguments, static)
-            elif Trait.ELEMENTWISE in primitive.traits:
-                part = selected
-            else:  # a product or a norm mixes its elements: all count, if any does
-                part = np.ones_like(parent.value, dtype=bool) & np.any(selected)
-            here = unbroadcast(part != 0, parent.value.shape) != 0
-            self._mark(parent, here)
+            return []
+        reached = self._reached(node, selected)
+        for parent, part in zip(node.inputs, reached, strict=True):
+            if type(parent) is Node and parent.tracked:
+                self._mark(parent, unbroadcast(part, parent.value.shape) != 0)
+        if Trait.ELEMENTWISE in primitive.traits:
+            singular = False if primitive.singular is None else primitive.singular(*node.operands)
+            return [(g == 0) & (~selected | singular)] * count
+        if primitive.traits & (Trait.SELECTS | Trait.LINEAR):
+            return [~np.any(selected)] * count
+        return [~part for part in reached]
+
+    def _reached(self, node: Node, selected: Array) -> list[Array]:
+        """Which elements of each input the cotangent of the selected outputs can reach."""
+        primitive, count = node.primitive, len(node.inputs)
+        if primitive is None:
+            return []
+        if primitive.traits & (Trait.SELECTS | Trait.LINEAR):
+            return self._flow(node, selected, node.value, node.operands)
+        if Trait.ELEMENTWISE in primitive.traits:
+            return [selected] * count
+        # What mixes its elements is tried with numbers at which nothing vanishes by chance.
+        random: Any = np.random.default_rng(0)
+        values = [
+            random.uniform(0.5, 1.5, v.shape).astype(v.dtype)
+            if isinstance(v, np.ndarray) and v.dtype.kind == "f"
+            else v
+            for v in node.operands
+        ]
+        try:
+            y = without_scalar(primitive.evaluate(values, node.static or NO_OPTIONS))
+            if not isinstance(node.value, np.ndarray) or not np.all(np.isfinite(y)):
+                raise GradientError("nothing can be tried here")
+            return self._flow(node, selected, y, values)
+        except Exception:  # whatever a user's row may raise: then all count, if any does
+            return [np.ones_like(v, dtype=bool) & np.any(selected) for v in node.operands]
+
+    def _flow(self, node: Node, selected: Array, y: Array, values: Sequence[Array]) -> list[Array]:
+        """Where the parts are not zero for a cotangent that is 1 where selected."""
+        primitive, static = node.primitive, node.static or NO_OPTIONS
+        nothing = np.zeros(1, dtype=bool)
+        if primitive is None:
+            return []
+        arguments = [selected.astype(y.dtype), y, *values]
+        if primitive.variadic:
+            return [part != 0 for part in primitive.pull(0, arguments, static)]
+        return [
+            primitive.pull(k, arguments, static) != 0 if type(i) is Node and i.tracked else nothing
+            for k, i in enumerate(node.inputs)
+        ]
 
 
 def _fit(g: Array, like: Array) -> Array:
