@@ -2,6 +2,7 @@
 
 import sys
 import threading
+import warnings
 from contextlib import suppress
 from types import SimpleNamespace
 
@@ -116,7 +117,8 @@ def test_no_change_between_forward_and_backward_changes_a_gradient_silently(name
     m = SimpleNamespace(own=own, x=Tensor(own, requires_grad=True))
     m.between = np.exp(m.x)
     m.y = (m.x * m.between).sum()
-    with suppress(*REFUSED):
+    with suppress(*REFUSED), warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # some of these ways will go
         CHANGES[name](m)
     try:
         m.y.backward()
@@ -208,7 +210,8 @@ def test_what_the_program_still_holds_may_be_overwritten_after_the_forward_pass(
         x, held = leaf(), make()
         y = use(x, held)
         if change:
-            overwrite(held)
+            with suppress(ValueError):  # NumPy itself may refuse
+                overwrite(held)
         y.backward(np.arange(1.0, 1 + y.size).reshape(y.shape))
         gradients.append(x.grad.numpy())
     np.testing.assert_array_equal(*gradients)

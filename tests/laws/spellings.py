@@ -4,6 +4,8 @@ A name begins with the function's own, so that a test can say which are called h
 for which the table itself has no sample.
 """
 
+import warnings
+
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
@@ -14,6 +16,14 @@ HOLES = np.array([[0, NAN, 0, 0], [NAN, 0, 0, NAN], [0, 0, 0, NAN]])  # added, t
 PICK = np.array([[0, 2, 1], [1, 1, 0]])
 CONSTANT = np.arange(6.0).reshape(2, 3) - 2.2
 einsum = np.einsum
+
+
+def quietly(f, *args):
+    """Call what newer versions of NumPy advise against."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return f(*args)
+
 
 # A call is a line, as in a table.
 # fmt: off
@@ -131,6 +141,7 @@ MOVING = {
     "full_like: broadcast": (lambda a, b: np.full_like(a, b), (2, 3), (3,)),
     "full_like: shape": (lambda a, b: np.full_like(a, b, shape=(2, 2)), (3,), (2,)),
     "full_like: dtype": (lambda a, b: np.full_like(a, b, dtype=np.float64), (2,), ()),
+    "fix": (lambda a: quietly(np.fix, a), (2, 3)),
     "astype": (lambda a: np.astype(a, np.float64), (2, 3)),
     "astype: copy": (lambda a: np.astype(a, np.float64, copy=False), (2, 3)),
     "meshgrid": (lambda a, b: np.meshgrid(a, b), (2,), (3,)),

@@ -113,7 +113,7 @@ NAN_TO_NUM = define(_nan_to_num, "a, made finite", EACH,
 LEVEL = d("0", _level)
 
 define(np.sign, "sign a", EACH, LEVEL, kinks=lambda a: a)
-for step in (np.floor, np.ceil, np.trunc, np.fix):
+for step in (np.floor, np.ceil, np.trunc):
     bracket = {"floor": "⌊a⌋", "ceil": "⌈a⌉"}.get(step.__name__, "a, rounded towards 0")
     define(step, bracket, EACH, LEVEL, kinks=lambda a: a - np.rint(a))
 define(np.rint, "a, rounded", EACH, LEVEL, kinks=lambda a: a - np.floor(a) - 0.5)
@@ -156,6 +156,11 @@ def _where(condition: Array, *branches: Array) -> Array:
     if condition.dtype != bool:
         condition = condition != 0  # what a condition is made of has no gradient from it
     return WHERE(condition, *branches) if branches else np.nonzero(condition)
+
+
+@rewrite("numpy.fix", "a, rounded towards 0")
+def _fix(x: Array, out: None = None) -> Array:
+    return np.trunc(x)
 
 
 @rewrite("numpy.nan_to_num", "a, made finite", call((3, 4)), call((3,), nan=1.0))
