@@ -6,13 +6,14 @@ each cotangent in its value's dtype, and keeping an unselected branch silent.
 """
 
 from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 
 from .._typing import Array, Shape
 from ..errors import GradientError
-from ..primitives import ASTYPE, Trait, without_scalar
+from ..primitives import ASTYPE, Primitive, Trait, without_scalar
 from .graph import NO_OPTIONS, Node, reachable
 
 __all__ = ["gradients", "plan", "unbroadcast", "walk"]
@@ -116,7 +117,7 @@ def walk(
                 i = i.value if wrap is None or not i.tracked else wrap(i)
             arguments.append(i)
         all_parts = primitive.pull(0, arguments, static) if primitive.variadic else None
-        silent = None if guard is None else guard.silent(node, g)
+        silent = None if guard is None else guard.silent(node, primitive, g)
         for k, parent in enumerate(inputs):
             if type(parent) is not Node or parent not in arrived:
                 continue
@@ -153,57 +154,55 @@ class _Guard:
         before = self.selected.get(node)
         self.selected[node] = here if before is None else before | here
 
-    def silent(self, node: Node, g: Array) -> list[Array]:
+    def silent(self, node: Node, primitive: Primitive, g: Array) -> list[Array]:
         """Where 0·∞ is 0 in the part of each input: not selected, or singular for the row.
 
         Everywhere else parts stay what they are, linear in g, so second derivatives hold.
         """
         selected = self.selected.pop(node)
-        primitive, count = node.primitive, len(node.inputs)
-        if primitive is None:
-            return []
-        reached = self._reached(node, selected)
+        reached = self._reached(node, primitive, selected)
         for parent, part in zip(node.inputs, reached, strict=True):
             if type(parent) is Node and parent.tracked:
                 self._mark(parent, unbroadcast(part, parent.value.shape) != 0)
         if Trait.ELEMENTWISE in primitive.traits:
             singular = False if primitive.singular is None else primitive.singular(*node.operands)
-            return [(g == 0) & (~selected | singular)] * count
+            return [(g == 0) & (~selected | singular)] * len(reached)
         if primitive.traits & (Trait.SELECTS | Trait.LINEAR):
-            return [~np.any(selected)] * count
+            return [~np.any(selected)] * len(reached)
         return [~part for part in reached]
 
-    def _reached(self, node: Node, selected: Array) -> list[Array]:
+    def _reached(self, node: Node, primitive: Primitive, selected: Array) -> list[Array]:
         """Which elements of each input the cotangent of the selected outputs can reach."""
-        primitive, count = node.primitive, len(node.inputs)
-        if primitive is None:
-            return []
+        operands = node.operands
         if primitive.traits & (Trait.SELECTS | Trait.LINEAR):
-            return self._flow(node, selected, node.value, node.operands)
+            return self._flow(node, primitive, selected, node.value, operands)
         if Trait.ELEMENTWISE in primitive.traits:
-            return [selected] * count
+            return [selected] * len(operands)
         # What mixes its elements is tried with numbers at which nothing vanishes by chance.
         random: Any = np.random.default_rng(0)
         values = [
             random.uniform(0.5, 1.5, v.shape).astype(v.dtype)
             if isinstance(v, np.ndarray) and v.dtype.kind == "f"
             else v
-            for v in node.operands
+            for v in operands
         ]
-        try:
-            y = without_scalar(primitive.evaluate(values, node.static or NO_OPTIONS))
-            if not isinstance(node.value, np.ndarray) or not np.all(np.isfinite(y)):
-                raise GradientError("nothing can be tried here")
-            return self._flow(node, selected, y, values)
-        except Exception:  # whatever a user's row may raise: then all count, if any does
-            return [np.ones_like(v, dtype=bool) & np.any(selected) for v in node.operands]
+        if isinstance(node.value, np.ndarray):
+            with suppress(Exception):  # whatever a user's row may raise
+                y = without_scalar(primitive.evaluate(values, node.static or NO_OPTIONS))
+                if np.all(np.isfinite(y)):
+                    return self._flow(node, primitive, selected, y, values)
+        return [np.ones_like(v, dtype=bool) & np.any(selected) for v in operands]  # all, if any
 
-    def _flow(self, node: Node, selected: Array, y: Array, values: Sequence[Array]) -> list[Array]:
+    def _flow(
+        self,
+        node: Node,
+        primitive: Primitive,
+        selected: Array,
+        y: Array,
+        values: Sequence[Array],
+    ) -> list[Array]:
         """Where the parts are not zero for a cotangent that is 1 where selected."""
-        primitive, static = node.primitive, node.static or NO_OPTIONS
-        nothing = np.zeros(1, dtype=bool)
-        if primitive is None:
-            return []
+        static, nothing = node.static or NO_OPTIONS, np.zeros(1, dtype=bool)
         arguments = [selected.astype(y.dtype), y, *values]
         if primitive.variadic:
             return [part != 0 for part in primitive.pull(0, arguments, static)]

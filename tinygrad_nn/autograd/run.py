@@ -67,7 +67,7 @@ class Run:
         self.own = set(self.inputs)
         self.outputs = tuple(map(_output_node, leaves(self.output)))
         self.visit = plan(self.outputs, self.own)
-        self.nested = recording and bool(_outside(self.outputs, self.own) & {*self.outputs})
+        self.nested = recording and not _outside(self.outputs, self.own).isdisjoint(self.outputs)
         self.tensors = any(isinstance(leaf, Tensor) for leaf in leaves(args))
 
     @property

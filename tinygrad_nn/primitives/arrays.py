@@ -10,10 +10,14 @@ from ..errors import DtypeError, ShapeError
 __all__ = ["as_array", "as_numbers", "as_operand", "as_real", "without_scalar"]
 
 
-def as_array(value: Array) -> Array:
-    """Turn lists and Python numbers into ndarrays; leave every array, of any library, alone."""
+def as_array(value: Array, dtype: Any = None) -> Array:
+    """Turn lists and Python numbers into ndarrays; leave every array, of any library, alone.
+
+    With a dtype, only an array of another one is converted.
+    """
     # Columns of data frames have ufuncs but no functions: they join by label, so they are turned.
-    return value if hasattr(value, "__array_function__") else np.asarray(value)
+    array = value if hasattr(value, "__array_function__") else np.asarray(value)
+    return array if dtype is None or array.dtype == dtype else array.astype(dtype)
 
 
 def as_operand(value: Array) -> Array:

@@ -97,7 +97,7 @@ def _slope(f: Array, spacing: Any, axis: int, edge_order: int) -> Array:
         last = last + (last - steps[..., -2:-1]) * last_part
     slope = np.moveaxis(np.concatenate([first, inside, last], axis=-1), -1, axis)
     # As in NumPy, the samples decide the dtype, unless they are integers.
-    return slope if slope.dtype == f.dtype or f.dtype.kind != "f" else slope.astype(f.dtype)
+    return as_array(slope, f.dtype if f.dtype.kind == "f" else None)
 
 
 # --- interpolation and integrals ----------------------------------------------------------------
@@ -134,7 +134,7 @@ def _interp(
     y = np.where(x == x1, f1, y)  # exactly, at a sample
     y = np.where(x < xp[0], fp[0] if left is None else left, y)
     y = np.where(x > xp[-1], fp[-1] if right is None else right, y)
-    return y if y.dtype == np.float64 else y.astype(np.float64)  # as in NumPy
+    return as_array(y, np.float64)  # as in NumPy
 
 
 @rewrite("numpy.trapezoid", "∫ a dx, by trapezoids", call((5,)), call((3, 4), dx=0.5, axis=0))
@@ -176,7 +176,7 @@ def _linspace(
     y = start + places * (stop - start) / steps if steps > 0 else start + 0 * places * stop
     if endpoint and num > 1:  # the end exactly, and not as rounding leaves it
         y = np.where(places == num - 1, stop, y)
-    y = np.moveaxis(y if dtype is None else y.astype(dtype), 0, axis)
+    y = np.moveaxis(as_array(y, dtype), 0, axis)
     return (y, step) if retstep else y
 
 
@@ -197,7 +197,7 @@ def _logspace(
                              for x in (as_array(start), as_array(stop), base))  # fmt: skip
         base = np.expand_dims(base, axis)
     y = base ** _linspace(start, stop, num, endpoint, axis=axis)
-    return y if dtype is None else y.astype(dtype)
+    return as_array(y, dtype)
 
 
 @rewrite("numpy.geomspace", "from a to b by equal factors", call((), (), num=4),
@@ -216,7 +216,7 @@ def _geomspace(
     exponent = _linspace(np.zeros_like(start / stop), 1, num, endpoint)
     y = start * (stop / start) ** exponent
     y = np.moveaxis(y, 0, axis)
-    return y.astype(np.result_type(y.dtype, np.float64) if dtype is None else dtype)
+    return as_array(y, np.result_type(y.dtype, np.float64) if dtype is None else dtype)
 
 
 @rewrite("numpy.polyval", "p₀·xⁿ + … + pₙ", call((3,), (2, 2)), call((1,), (2,)))

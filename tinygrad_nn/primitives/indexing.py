@@ -230,9 +230,7 @@ def _union1d(ar1: Array, ar2: Array) -> Array:
 def _bincount(x: Array, /, weights: Array = None, minlength: int = 0) -> Array:
     index = np.array(x)  # a copy, which nobody can change afterwards
     n = np.bincount(index, minlength=minlength).shape[0]  # refuses what is no list of counts
-    weights = as_array(weights)
-    weights = weights if weights.dtype == np.float64 else weights.astype(np.float64)
-    return SCATTER(weights, shape=(n,), index=index.astype(np.intp))
+    return SCATTER(as_array(weights, np.float64), shape=(n,), index=index.astype(np.intp))
 
 
 @rewrite("numpy.piecewise", "fᵢ(a) where cᵢ")
@@ -297,4 +295,4 @@ def _in_dtype_of(x: Array, values: Array) -> Array:
             f"values: expected a floating-point array to put them in; got {x.dtype}; convert it "
             f"with .astype(float), or the gradient of the values is lost"
         )
-    return values if values.dtype == x.dtype else values.astype(x.dtype)
+    return as_array(values, x.dtype)

@@ -47,8 +47,7 @@ def _column_stack(tup: Sequence[Array]) -> Array:
 
 
 def _joined(arrays: Sequence[Array], axis: int, dtype: Any) -> Array:
-    joined = np.concatenate(arrays, axis=axis)
-    return joined if dtype is None else joined.astype(dtype)
+    return as_array(np.concatenate(arrays, axis=axis), dtype)
 
 
 @rewrite("numpy.block", "blocks put together, as nested lists say")

@@ -15,6 +15,7 @@ from .elementwise import stop_gradient
 from .indexing import SCATTER
 from .primitive import NONZERO, Primitive, Trait, call, d
 from .products import EINSUM
+from .shaping import as_rows
 from .table import constant, define, rewrite
 
 __all__ = ["NORM"]
@@ -217,11 +218,9 @@ def _linalg_vector_norm(
     axes = normalize_axis_tuple(range(x.ndim) if axis is None else axis, x.ndim)
     if len(axes) == 1:
         return _vector_norm(x, ord, axes, keepdims)
-    kept = [i for i in range(x.ndim) if i not in axes]
-    shape = (*(x.shape[i] for i in kept), math.prod(x.shape[i] for i in axes))
-    row = np.reshape(np.transpose(x, (*kept, *axes)), shape)
-    y = _vector_norm(row, ord, (row.ndim - 1,), False)
-    return np.expand_dims(y, axes) if keepdims else y
+    rows, kept = as_rows(x, axes)
+    y = _vector_norm(rows, ord, (rows.ndim - 1,), False)
+    return np.reshape(y, kept) if keepdims else y
 
 
 @rewrite("numpy.linalg.matrix_norm", "‖x‖, of any order", call((2, 3, 4)), call((3, 4), ord=2))

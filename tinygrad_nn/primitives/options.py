@@ -34,7 +34,7 @@ def _prepared(name: str, a: Array, dtype: Any, out: Array) -> Array:
         raise MissingDerivativeError(
             f"numpy.{name}: there is no derivative with out=; use the returned array"
         )
-    return as_array(a) if dtype is None else as_array(a).astype(dtype)
+    return as_array(a, dtype)
 
 
 def widened_sum(name: str, neutral: float, combine: Callable[..., Array]) -> Callable[..., Array]:

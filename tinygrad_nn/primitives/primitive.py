@@ -300,5 +300,5 @@ def parameters_of(function: Callable[..., Any]) -> Parameters:
         code.co_varnames[:count],
         code.co_varnames[count : count + code.co_kwonlyargcount],
         len(function.__defaults__ or ()),
-        bool(code.co_flags & 0x08),  # as inspect.CO_VARKEYWORDS,
+        bool(code.co_flags & 0x08),  # inspect.CO_VARKEYWORDS
     )

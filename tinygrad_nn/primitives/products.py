@@ -95,7 +95,7 @@ def _einsum_call(
     subscripts, arrays = _spelled(operands)
     inputs, output = _explicit(subscripts, [a.ndim for a in arrays])
     pairs = [_without_repeats(a, term) for a, term in zip(arrays, inputs, strict=True)]
-    arrays = [a if dtype is None else a.astype(dtype) for a, _ in pairs]
+    arrays = [as_array(a, dtype) for a, _ in pairs]
     whole = ",".join(term for _, term in pairs) + "->" + output
     return EINSUM(*arrays, subscripts=whole, optimize=optimize)
 

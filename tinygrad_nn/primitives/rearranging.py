@@ -12,7 +12,8 @@ from ..errors import MissingDerivativeError
 from .arrays import as_array
 from .choices import WHERE
 from .indexing import SCATTER, by_position
-from .primitive import Primitive, Trait, call, d
+from .primitive import Primitive, call, d
+from .shaping import MOVES
 from .table import define, rewrite
 
 __all__: list[str] = []
@@ -162,7 +163,7 @@ def _trace(
     a: Array, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None, out: None = None
 ) -> Array:
     line = _diagonal(a, offset, axis1, axis2)
-    return np.sum(line if dtype is None else line.astype(dtype), axis=-1)
+    return np.sum(as_array(line, dtype), axis=-1)
 
 
 @rewrite("numpy.linalg.trace", "Σ aᵢᵢ", call((2, 3, 3)))
@@ -222,7 +223,7 @@ def _unpad(g: Array, y: Array, a: Array, *, widths: Sequence[tuple[int, int]]) -
 
 
 PAD: Primitive = define(
-    _pad_zeros, "a, with zeros around it", Trait.LINEAR | Trait.ANALYTIC,
+    _pad_zeros, "a, with zeros around it", MOVES,
     d("the part of g that a fills", _unpad), name="tinygrad_nn.pad", parameters="a widths",
     calls=(call((3,), widths=((1, 2),)), call((2, 3), widths=((0, 1), (2, 0)))),
 )  # fmt: skip

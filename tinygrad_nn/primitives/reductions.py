@@ -232,8 +232,7 @@ def _reduces(name: str, formula: str, function: Callable[..., Array]) -> None:
         out: None = None,
         keepdims: bool = False,
     ) -> Array:
-        array = array if dtype is None else array.astype(dtype)
-        return function(array, axis=axis, keepdims=keepdims)
+        return function(as_array(array, dtype), axis=axis, keepdims=keepdims)
 
     rewrite(name, formula)(composed)
 

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
 from .._typing import Array
+from .arrays import as_array
 from .elementwise import stop_gradient
 from .indexing import along_axis
 from .options import widened_running
@@ -87,7 +88,7 @@ def _cumulative_prod(
 
 
 def _cumulative(running: Any, x: Array, axis: int | None, dtype: Any, initial: int | None) -> Array:
-    x = np.atleast_1d(x if dtype is None else x.astype(dtype))
+    x = np.atleast_1d(as_array(x, dtype))
     if axis is None and x.ndim != 1:
         raise ValueError("axis= is needed for more than one dimension")
     axis = axis or 0
@@ -105,7 +106,7 @@ def _cumulative(running: Any, x: Array, axis: int | None, dtype: Any, initial: i
 def _accumulates(name: str, formula: str, function: Callable[..., Array]) -> None:
     def composed(array: Array, axis: int = 0, dtype: Any = None, out: None = None) -> Array:
         axis = normalize_axis_index(axis, array.ndim)
-        return function(array if dtype is None else array.astype(dtype), axis=axis)
+        return function(as_array(array, dtype), axis=axis)
 
     rewrite(name, formula)(composed)
 

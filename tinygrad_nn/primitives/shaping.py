@@ -1,12 +1,13 @@
 """Rows that only move elements: new shapes, new orders, joined pieces."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
-from .._typing import Array, Shape
+from .._typing import Array, Axis, Shape
 from ..errors import ArgumentError
 from .arrays import as_array
 from .elementwise import IDENTITY
@@ -14,7 +15,7 @@ from .options import widened_join
 from .primitive import Trait, call, d
 from .table import constant, define, rewrite
 
-__all__ = ["RESHAPE", "TRANSPOSE"]
+__all__ = ["MOVES", "RESHAPE", "TRANSPOSE", "as_rows"]
 
 MOVES = Trait.LINEAR | Trait.ANALYTIC
 VIEWS = MOVES | Trait.VIEW
@@ -92,6 +93,16 @@ constant("shape ndim size result_type zeros_like ones_like empty_like can_cast")
 constant("common_type min_scalar_type einsum_path array2string array_repr array_str printoptions")
 constant("save savez savez_compressed savetxt ix_ packbits unpackbits")
 constant("may_share_memory shares_memory iscomplexobj isrealobj broadcast_shapes")
+
+
+def as_rows(a: Array, axis: Axis) -> tuple[Array, tuple[int, ...]]:
+    """The reduced axes as one, in last place; and the shape of the reduction that keeps axes."""
+    axes = normalize_axis_tuple(range(a.ndim) if axis is None else axis, a.ndim)
+    kept = [i for i in range(a.ndim) if i not in axes]
+    shape = (*(a.shape[i] for i in kept), math.prod(a.shape[i] for i in axes))
+    moved = a if [*kept, *axes] == list(range(a.ndim)) else np.transpose(a, (*kept, *axes))
+    rows = np.reshape(moved, shape)  # -> (kept..., n)
+    return rows, tuple(1 if i in axes else a.shape[i] for i in range(a.ndim))
 
 
 @rewrite("numpy.reshape", "a in another shape", call((3, 4), shape=(2, 6), order="F"))
@@ -192,4 +203,4 @@ def _full_like(
 ) -> Array:
     like = np.empty_like(a, dtype=dtype, shape=shape)
     filled = np.broadcast_to(as_array(fill_value), like.shape)
-    return filled if filled.dtype == like.dtype else filled.astype(like.dtype)
+    return as_array(filled, like.dtype)

@@ -4,15 +4,14 @@ A quantile is one element of the sorted values, or a mix of two neighbours. Whic
 how, NumPy itself says when asked for that quantile of 0, 1, 2, …
 """
 
-import math
 from typing import Any
 
 import numpy as np
-from numpy.lib.array_utils import normalize_axis_tuple
 
 from .._typing import Array, Axis
 from .arrays import as_array
 from .primitive import call
+from .shaping import as_rows
 from .table import rewrite
 
 __all__: list[str] = []
@@ -21,16 +20,6 @@ ALONG = (call((3, 4)), call((3, 4), axis=0), call((2, 3, 4), axis=(0, 2), keepdi
 
 
 # --- order statistics -------------------------------------------------------------------------
-
-
-def _as_rows(a: Array, axis: Axis) -> tuple[Array, tuple[int, ...]]:
-    """The reduced axes as one, in last place; and the shape of the reduction that keeps axes."""
-    axes = normalize_axis_tuple(range(a.ndim) if axis is None else axis, a.ndim)
-    kept = [i for i in range(a.ndim) if i not in axes]
-    shape = (*(a.shape[i] for i in kept), math.prod(a.shape[i] for i in axes))
-    moved = a if [*kept, *axes] == list(range(a.ndim)) else np.transpose(a, (*kept, *axes))
-    rows = np.reshape(moved, shape)  # -> (kept..., n)
-    return rows, tuple(1 if i in axes else a.shape[i] for i in range(a.ndim))
 
 
 def _positions(counts: Array, q: Array, method: Any) -> Array:
@@ -69,7 +58,7 @@ def _quantile(a: Array, q: Any, axis: Axis, method: Any, keepdims: bool, skip_na
     number = type(q) in (int, float)  # which has no dtype of its own
     q = np.asarray(q)
     exact = a.dtype if number or method in _DISCRETE else np.result_type(a.dtype, q.dtype)
-    rows, kept = _as_rows(a, axis)
+    rows, kept = as_rows(a, axis)
     if rows.shape[-1] == 0:
         return np.full((*q.shape, *(kept if keepdims else rows.shape[:-1])), np.nan, dtype=exact)
     rows = np.sort(rows, axis=-1)  # NaN last
@@ -144,7 +133,7 @@ def _define_without_nan(name: str, formula: str, reduction: Any, neutral: float)
     def composed(
         a: Array, axis: Axis = None, dtype: Any = None, out: None = None, keepdims: bool = False
     ) -> Array:
-        a = as_array(a) if dtype is None else as_array(a).astype(dtype)
+        a = as_array(a, dtype)
         return reduction(np.where(np.isnan(a), neutral, a), axis=axis, keepdims=keepdims)
 
 
@@ -155,7 +144,7 @@ _define_without_nan("prod", "Π a", np.prod, 1)
 def _define_running_without_nan(name: str, formula: str, running: Any, neutral: float) -> None:
     @rewrite(f"numpy.nan{name}", f"{formula}, NaN apart", call((3, 4)), call((3, 4), axis=1))
     def composed(a: Array, axis: int | None = None, dtype: Any = None, out: None = None) -> Array:
-        a = as_array(a) if dtype is None else as_array(a).astype(dtype)
+        a = as_array(a, dtype)
         return running(np.where(np.isnan(a), neutral, a), axis=axis)
 
 
@@ -184,9 +173,9 @@ def _counted(a: Array, axis: Axis, keepdims: bool) -> Array:
 def _nanmean(
     a: Array, axis: Axis = None, dtype: Any = None, out: None = None, keepdims: bool = False
 ) -> Array:
-    a = as_array(a) if dtype is None else as_array(a).astype(dtype)
+    a = as_array(a, dtype)
     mean = np.nansum(a, axis=axis, keepdims=keepdims) / _counted(a, axis, keepdims)
-    return mean if mean.dtype == a.dtype else mean.astype(a.dtype)
+    return as_array(mean, a.dtype)
 
 
 @rewrite("numpy.nanvar", "Σ(a − ā)² / (n − ddof), NaN apart", *ALONG, call((3, 4), ddof=1))
@@ -198,13 +187,13 @@ def _nanvar(
     ddof: float = 0,
     keepdims: bool = False,
 ) -> Array:
-    a = as_array(a) if dtype is None else as_array(a).astype(dtype)
+    a = as_array(a, dtype)
     deviation = np.where(np.isnan(a), 0, a - _nanmean(a, axis, keepdims=True))
     freedom = _counted(a, axis, keepdims) - ddof
     # As in NumPy, no degrees of freedom left make NaN of it.
     freedom = np.where(freedom <= 0, np.nan, freedom)
     variance = np.sum(np.square(deviation), axis=axis, keepdims=keepdims) / freedom
-    return variance if variance.dtype == a.dtype else variance.astype(a.dtype)
+    return as_array(variance, a.dtype)
 
 
 @rewrite("numpy.nanstd", "√(Σ(a − ā)² / (n − ddof)), NaN apart", *ALONG, call((3, 4), ddof=1))
@@ -244,7 +233,7 @@ def _cov(
     x = rows(m, not rowvar and np.ndim(m) != 1)
     if y is not None:
         x = np.concatenate([x, rows(y, not rowvar and np.atleast_2d(y).shape[0] != 1)], axis=0)
-    x = x.astype(np.result_type(x.dtype, np.float64) if dtype is None else dtype)
+    x = as_array(x, np.result_type(x.dtype, np.float64) if dtype is None else dtype)
     deviation = x - np.mean(x, axis=1, keepdims=True)
     freedom = max(x.shape[1] - (ddof if ddof is not None else 0 if bias else 1), 0.0)
     return np.squeeze(np.matmul(deviation, np.transpose(deviation)) / freedom)

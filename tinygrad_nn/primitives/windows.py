@@ -10,11 +10,10 @@ from numpy.lib.stride_tricks import sliding_window_view
 from .._typing import Array, Axis, Shape
 from .arrays import as_array
 from .primitive import Primitive, Trait, call, d
+from .shaping import MOVES
 from .table import define, rewrite
 
 __all__ = ["OVERLAP_ADD", "WINDOWS"]
-
-MOVES = Trait.LINEAR | Trait.ANALYTIC
 
 
 def _overlap_add(a: Array, shape: Shape, axes: Sequence[int]) -> Array:
