@@ -1,8 +1,11 @@
-"""What every test shares: seeded random numbers, and one profile for drawn examples."""
+"""What tests share: seeded random numbers, one profile for drawn examples, and what to restore."""
 
+import mpmath as mp
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
+
+from tinygrad_nn.primitives import TABLE, table
 
 settings.register_profile(
     "laws",
@@ -18,3 +21,20 @@ settings.load_profile("laws")
 def rng():
     """Random numbers that are the same in every run, and fresh for every test."""
     return np.random.default_rng(20240229)
+
+
+@pytest.fixture
+def sixty_digits():
+    """mpmath computes with 60 digits."""
+    with mp.workdps(60):
+        yield
+
+
+@pytest.fixture
+def table_restored():
+    """The table is left as it was."""
+    rows = dict(TABLE)
+    yield
+    TABLE.clear()
+    TABLE.update(rows)
+    table._found.clear()

@@ -217,7 +217,7 @@ def test_detach_is_the_same_value_as_a_constant():
         np.asarray, np.array, float, int, complex, math.exp, math.floor, math.sqrt,
         lambda t: np.array([t, t]), lambda t: np.asarray([[t], [t]]), lambda t: Tensor([t, t]),
         lambda t: np.sum([t, t]), lambda t: np.float64(t), lambda t: np.ones(2).__setitem__(..., t),
-        lambda t: np.random.default_rng(0).normal(t), lambda t: t + [t, t],  # noqa: RUF005  the operator is what is tested
+        lambda t: np.random.default_rng(0).normal(t), lambda t: operator.add(t, [t, t]),
     ],
 )  # fmt: skip
 def test_a_conversion_that_would_lose_the_history_raises_and_says_what_to_do(convert):

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+import tinygrad_nn as tnn
 from tinygrad_nn.primitives import REWRITES, TABLE, Primitive, Rewrite, Trait
 
 MARGIN = 0.01  # how far a sample stays from a kink, from the edge of a domain, and from a tie
@@ -132,6 +133,20 @@ def numeric_gradient(phi, arrays, position, step=2e-4):
             total += weight * float(phi(*given))
         gradient[where] = total / (12 * step)
     return gradient
+
+
+def assert_second_derivatives(f, arrays, rng, tolerance):
+    """The gradient of the gradient along random directions, against differences of the first."""
+    g = rng.normal(size=np.shape(f(*arrays)))
+    v = [rng.normal(size=x.shape) for x in arrays]
+
+    def along_v(*xs):
+        _, pullback = tnn.vjp(f, *xs)
+        return sum(np.sum(vi * gi) for vi, gi in zip(v, pullback(g), strict=True))
+
+    gradients = tnn.grad(along_v, tuple(range(len(arrays))))(*arrays)
+    for i, gradient in enumerate(gradients):
+        assert_near(gradient, numeric_gradient(along_v, arrays, i), tolerance)
 
 
 def assert_near(actual, expected, tolerance=1e-8):

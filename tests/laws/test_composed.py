@@ -2,7 +2,14 @@
 
 import numpy as np
 import pytest
-from sampling import COMPOSED_CASES, assert_near, joined, numeric_gradient, sample
+from sampling import (
+    COMPOSED_CASES,
+    assert_near,
+    assert_second_derivatives,
+    joined,
+    numeric_gradient,
+    sample,
+)
 
 import tinygrad_nn as tnn
 from tinygrad_nn import Tensor
@@ -70,16 +77,7 @@ def test_gradients_agree_with_finite_differences(case, rng):
 @every_case
 def test_second_derivatives_agree_with_finite_differences_of_the_first(case, rng):
     f, chosen = function_of(case, draw(case, rng))
-    g = rng.normal(size=np.shape(f(*chosen)))
-    v = [rng.normal(size=x.shape) for x in chosen]
-
-    def along_v(*xs):
-        _, pullback = tnn.vjp(f, *xs)
-        return sum(np.sum(vi * gi) for vi, gi in zip(v, pullback(g), strict=True))
-
-    gradients = tnn.grad(along_v, tuple(range(len(chosen))))(*chosen)
-    for i, gradient in enumerate(gradients):
-        assert_near(gradient, numeric_gradient(along_v, chosen, i), 1e-6)
+    assert_second_derivatives(f, chosen, rng, 1e-6)
 
 
 @every_case

@@ -16,10 +16,7 @@ DTYPES = [np.float32, np.float64]
 floats = pytest.mark.parametrize("dtype", DTYPES, ids=["float32", "float64"])
 
 
-@pytest.fixture(autouse=True)
-def _sixty_digits():
-    with mp.workdps(60):
-        yield
+pytestmark = pytest.mark.usefixtures("sixty_digits")
 
 
 def gradient_of(f, x, g=None):

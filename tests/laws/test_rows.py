@@ -14,6 +14,7 @@ from sampling import (
     CASES,
     SMOOTH_CASES,
     assert_near,
+    assert_second_derivatives,
     draw_in,
     function_of,
     numeric_gradient,
@@ -153,16 +154,7 @@ def test_jvp_and_vjp_are_adjoint(case, rng):
 @drawn_values
 def test_second_derivatives_agree_with_finite_differences_of_the_first(case, rng):
     f, chosen = as_function(case, rng)
-    g = rng.normal(size=np.shape(f(*chosen)))
-    v = [rng.normal(size=x.shape) for x in chosen]
-
-    def along_v(*xs):
-        _, pullback = tnn.vjp(f, *xs)
-        return sum(np.sum(vi * gi) for vi, gi in zip(v, pullback(g), strict=True))
-
-    gradients = tnn.grad(along_v, tuple(range(len(chosen))))(*chosen)
-    for i, gradient in enumerate(gradients):
-        assert_near(gradient, numeric_gradient(along_v, chosen, i), 1e-7)
+    assert_second_derivatives(f, chosen, rng, 1e-7)
 
 
 # --- dtypes, shapes, and paths ----------------------------------------------------------------

@@ -14,18 +14,12 @@ from tinygrad_nn.errors import (
     MissingDerivativeError,
     TinygradNNError,
 )
-from tinygrad_nn.primitives import TABLE, stop_gradient, table
+from tinygrad_nn.primitives import stop_gradient
 
 X = np.array([0.3, -0.7, 1.2])
 
 
-@pytest.fixture(autouse=True)
-def _the_table_is_left_as_it_was():
-    rows = dict(TABLE)
-    yield
-    TABLE.clear()
-    TABLE.update(rows)
-    table._found.clear()
+pytestmark = pytest.mark.usefixtures("table_restored")
 
 
 def leaf(data=X):

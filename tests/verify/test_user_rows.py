@@ -14,19 +14,12 @@ from tinygrad_nn.errors import (
     MissingDerivativeError,
     TinygradNNError,
 )
-from tinygrad_nn.primitives import TABLE, table
 
 X = np.array([0.3, -0.7, 1.2])
 SQUARE = {"x": lambda g, y, x: g * 2 * x}
 
 
-@pytest.fixture(autouse=True)
-def _the_table_is_left_as_it_was():
-    rows = dict(TABLE)
-    yield
-    TABLE.clear()
-    TABLE.update(rows)
-    table._found.clear()
+pytestmark = pytest.mark.usefixtures("table_restored")
 
 
 def leaf(data=X):
