@@ -27,9 +27,11 @@ from .errors import TinygradNNError
 from .primitives import array, index_add, index_update, put_along_axis, stack
 
 if TYPE_CHECKING:
-    from . import diagrams, verify
+    from . import diagrams, testing, verify
     from .diagrams import draw
     from .verify import gradcheck
+    from .verify.lint import lint
+    from .verify.nonfinite import trace_nonfinite
     from .verify.rows import primitive
 
 __version__ = "0.1.0"
@@ -56,6 +58,7 @@ __all__ = [
     "initializers",
     "jacobian",
     "jvp",
+    "lint",
     "losses",
     "metrics",
     "nn",
@@ -65,6 +68,8 @@ __all__ = [
     "put_along_axis",
     "scope",
     "stack",
+    "testing",
+    "trace_nonfinite",
     "value_and_grad",
     "verify",
     "vjp",
@@ -75,7 +80,10 @@ _ON_USE = {
     "diagrams": ".diagrams",
     "draw": ".diagrams",
     "gradcheck": ".verify",
+    "lint": ".verify",
     "primitive": ".verify",
+    "testing": ".testing",
+    "trace_nonfinite": ".verify",
     "verify": ".verify",
 }
 

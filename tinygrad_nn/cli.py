@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from . import __version__
 from .errors import TinygradNNError
+from .gradcheck_command import add_gradcheck
 
 __all__ = ["main"]
 
@@ -64,16 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     demo.set_defaults(run=_demo)
 
-    gradcheck = commands.add_parser(
-        "gradcheck",
-        help="check every derivative of the library by finite differences",
-        description="Check every primitive, activation, loss and layer in float64 with random "
-        "cotangents; print a table. The exit status is 1 if any derivative is wrong.",
-    )
-    gradcheck.add_argument(
-        "--seed", type=int, default=0, metavar="N", help="of the samples (default: %(default)s)"
-    )
-    gradcheck.set_defaults(run=_gradcheck)
+    add_gradcheck(commands)
     return parser
 
 
@@ -86,22 +78,3 @@ def _demo(options: argparse.Namespace) -> int:
     for file in demo.files:
         print(f"wrote {file}")
     return 0 if demo.check else 1
-
-
-def _gradcheck(options: argparse.Namespace) -> int:
-    from .errors import ArgumentError
-    from .training.progress import progress
-    from .verify import LibraryReport, library_checks
-
-    if options.seed < 0:
-        raise ArgumentError(f"--seed: expected a non-negative integer; got {options.seed}")
-    checks = list(library_checks(options.seed))
-    report = LibraryReport(
-        [(check.name, check.run()) for check in progress(checks, len(checks), "checking")]
-    )
-    print(report)
-    wrong = report.wrong
-    print(f"\n{len(checks)} checks: " + (f"{len(wrong)} NOT RIGHT" if wrong else "all right"))
-    for name in wrong:
-        print(f"not right: {name}")
-    return 1 if wrong else 0

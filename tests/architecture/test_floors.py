@@ -19,15 +19,15 @@ every_file = pytest.mark.parametrize(
 )
 
 FLOORS = [
-    ["errors", "_typing"],
+    ["errors", "_svg", "_typing"],
     ["primitives"],
     ["autograd"],
     ["activations", "losses", "initializers", "metrics"],
     ["nn", "optim", "data"],
     ["verify", "compiler"],
-    ["diagrams"],
+    ["diagrams", "testing"],
     ["training"],
-    ["cli", "__main__", "__init__"],
+    ["cli", "gradcheck_command", "__main__", "__init__"],
 ]
 FLOOR = {room: height for height, rooms in enumerate(FLOORS) for room in rooms}
 # Rooms on one floor may use each other, except these; and these never learn of the recording.
@@ -37,9 +37,9 @@ WITHOUT_TENSORS = ["primitives", "activations", "losses"]
 FRONT_DOOR = [
     "Graph", "Tensor", "TinygradNNError", "__version__", "activations", "array", "checkpoint",
     "data", "diagrams", "draw", "elementwise_grad", "errors", "grad", "gradcheck", "hessian", "hvp",
-    "index_add", "index_update", "initializers", "jacobian", "jvp", "losses", "metrics", "nn",
-    "no_grad", "optim", "primitive", "put_along_axis", "scope", "stack", "value_and_grad",
-    "verify", "vjp",
+    "index_add", "index_update", "initializers", "jacobian", "jvp", "lint", "losses", "metrics",
+    "nn", "no_grad", "optim", "primitive", "put_along_axis", "scope", "stack", "testing",
+    "trace_nonfinite", "value_and_grad", "verify", "vjp",
 ]  # fmt: skip
 
 

@@ -78,7 +78,9 @@ def test_a_wrong_derivative_is_drawn_as_wrong_with_both_numbers(monkeypatch):
     monkeypatch.setattr(TABLE["numpy.tanh"], "derivatives", wrong)
     source = tnn.draw(loss, check=True).source
     assert "<B>WRONG</B>" in source
-    assert "differences" in source
+    assert "from here on" in source
+    assert "analytic" in source
+    assert "numeric" in source
 
 
 def test_a_check_needs_something_to_check():

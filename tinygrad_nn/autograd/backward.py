@@ -234,7 +234,8 @@ def unbroadcast(g: Array, shape: Shape) -> Array:
     # The function called sum is slower than the method, but other libraries know it.
     total: Any = np.add.reduce if type(g) is np.ndarray else np.sum
     added = g.ndim - len(shape)
-    stretched = [added + i for i, n in enumerate(shape) if n == 1 and g.shape[added + i] != 1]
+    kept = enumerate(shape[max(-added, 0) :], start=max(added, 0))  # the axes that both have
+    stretched = [i for i, n in kept if n == 1 and g.shape[i] != 1]
     if stretched:
         g = total(g, axis=tuple(stretched), keepdims=True)  # (2, 3, 4) -> (2, 3, 1)
     if added > 0:

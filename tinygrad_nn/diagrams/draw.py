@@ -5,13 +5,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .._svg import escaped
 from .._typing import Array
 from ..autograd import Graph, Node, Tensor
 from ..autograd.backward import gradients, plan
 from ..errors import ArgumentError, GradientError
 from ..verify.nodes import NodeCheck, check_nodes
+from ..verify.verdicts import Verdict
 from .diagram import Diagram
-from .labels import escaped, static_text, summary
+from .labels import static_text, summary
 
 if TYPE_CHECKING:
     from graphviz import Digraph
@@ -40,9 +42,9 @@ def draw(of: Tensor | Graph, *, check: bool = False, direction: str = "TB") -> D
 
     Args:
         of: the Tensor, usually a loss, or a Graph.
-        check: whether to compare the gradient of each node with finite differences, and show the
-            verdict on what arrives there: a wrong derivative shows in the nodes before it. This
-            replays the graph several times a node.
+        check: whether to compare the gradient of each node with finite differences. The outline
+            and a line of text show the verdict on what arrives there, with the analytic derivative
+            beside the numeric one: a wrong rule shows in the nodes before it.
         direction: "TB" draws from top to bottom, "LR" from left to right.
 
     Returns:
@@ -178,8 +180,13 @@ class _Drawing:
 
     def _add_node(self, drawing: "Digraph", node: Node) -> None:
         kind = self._kind(node)
-        extra = {"peripheries": "2"} if kind == "output" else {}
-        drawing.node(self.names[node], label=self._label(node, kind), **_STYLES[kind], **extra)
+        style = dict(_STYLES[kind])
+        if kind == "output":
+            style["peripheries"] = "2"
+        if node in self.checks:  # the outline shows the verdict
+            check = self.checks[node]
+            style |= {"color": _colour(check), "penwidth": "1.5" if check.right else "4"}
+        drawing.node(self.names[node], label=self._label(node, kind), **style)
 
     def _label(self, node: Node, kind: str) -> str:
         title = str(node.name or "") or (node.primitive.name if node.primitive else kind)
@@ -200,7 +207,7 @@ class _Drawing:
         if node.leaf is not None and _differs(node.leaf.grad, self.gradients.get(node)):
             rows.append(_numbers(f".grad {summary(node.leaf.grad)}"))  # of more than one backward
         if node in self.checks:
-            rows.append(_verdict(self.checks[node]))
+            rows.append(_verdict(self.checks[node], node.value.size))
         return f"<{'<BR/>'.join(rows)}>"
 
     def _source(self, drawing: "Digraph", node: Node, position: int, parent: Any) -> str:
@@ -222,16 +229,21 @@ def _differs(collected: Array | None, gradient: Array | None) -> bool:
     return not np.allclose(collected, gradient, rtol=1e-5, atol=0, equal_nan=True)
 
 
-def _verdict(check: NodeCheck) -> str:
-    if check.verdict.right:
-        return f'<FONT COLOR="{_RIGHT}">{_numbers(check.verdict.value, bold=True)}</FONT>'
-    colour = _WRONG if check.verdict.value == "WRONG" else _DOUBTFUL
+def _verdict(check: NodeCheck, size: int) -> str:
+    """The verdict on a gradient, and analytic beside numeric."""
+    along = " in a random direction" if size > 1 else ""
     lines = (
-        _numbers(check.verdict.value, bold=True),
-        _numbers(f"in a random direction {check.analytic:.4g}"),
-        _numbers(f"differences give {check.numeric:.4g}"),
+        _numbers(check.verdict.value + (", from here on" if check.begins else ""), bold=True),
+        _numbers(f"analytic {check.analytic:.4g}{along}"),
+        _numbers(f"numeric  {check.numeric:.4g}"),
     )
-    return f'<FONT COLOR="{colour}">{"<BR/>".join(lines)}</FONT>'
+    return f'<FONT COLOR="{_colour(check)}">{"<BR/>".join(lines)}</FONT>'
+
+
+def _colour(check: NodeCheck) -> str:
+    if check.right:
+        return _RIGHT
+    return _WRONG if check.verdict in (Verdict.WRONG, Verdict.KINK) else _DOUBTFUL
 
 
 def _numbers(text: str, bold: bool = False) -> str:

@@ -1,24 +1,14 @@
-"""What is written on a node: safe text, shapes, and values that stay readable at any size."""
+"""What is written on a node: shapes, and values that stay readable at any size."""
 
-import html
 from typing import Any
 
 import numpy as np
 
 from .._typing import Array
 
-__all__ = ["as_text", "escaped", "static_text", "summary"]
+__all__ = ["as_text", "static_text", "summary"]
 
 _WHOLE = 6  # arrays of up to so many elements are shown whole
-_LONGEST = 64
-
-
-def escaped(text: str) -> str:
-    """Text for an HTML-like label: a name can hold anything, and draws as exactly that."""
-    printable = "".join(c if c.isprintable() else " " for c in text)
-    if len(printable) > _LONGEST:
-        printable = printable[: _LONGEST - 1] + "…"
-    return html.escape(printable, quote=True)
 
 
 def as_text(value: Any) -> str:

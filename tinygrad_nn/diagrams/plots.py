@@ -1,25 +1,21 @@
-"""Plots as SVG: decision regions of a classifier, and curves over epochs.
-
-Written by hand, since two panels of rectangles, circles and lines need no plotting library.
-"""
+"""Plots as SVG: decision regions of a classifier, and curves over epochs."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 
 import numpy as np
 
+from .._svg import SIDE, TEXT, bottom_axis, curve, document, left_axis, title
 from .._typing import Array
-from .labels import escaped
 
 __all__ = ["training_picture"]
 
 # Okabe and Ito's palette: a light tone for regions, a strong one for points.
 _REGIONS = ("#d6eaf8", "#fdebd0", "#d5f0e3", "#f3dcea", "#f7f3cf", "#e0e0e0")
 _POINTS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#b8a600", "#555555")
-_SIDE, _GAP, _TOP, _LEFT = 400, 90, 50, 60
+_GAP, _TOP, _LEFT = 90, 50, 60
 _CELLS = 120
-_TEXT = 'font-family="Helvetica, Arial, sans-serif" fill="#222"'
 
 
 def training_picture(
@@ -38,19 +34,15 @@ def training_picture(
         losses: the loss after each epoch.
         accuracies: the accuracy after each epoch, in [0, 1].
     """
-    width, height = _LEFT + 2 * _SIDE + _GAP + 60, _TOP + _SIDE + 60
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
-        f'viewBox="0 0 {width} {height}" role="img">',
-        "<title>Decision regions, and loss and accuracy over the epochs</title>",
-        f'<rect width="{width}" height="{height}" fill="#ffffff"/>',
         f'<g transform="translate({_LEFT},{_TOP})">',
         *_regions(X, y, predict),
-        f'</g><g transform="translate({_LEFT + _SIDE + _GAP},{_TOP})">',
+        f'</g><g transform="translate({_LEFT + SIDE + _GAP},{_TOP})">',
         *_curves(losses, accuracies),
-        "</g></svg>",
+        "</g>",
     ]
-    return "\n".join(parts)
+    about = "Decision regions, and loss and accuracy over the epochs"
+    return document(_LEFT + 2 * SIDE + _GAP + 60, _TOP + SIDE + 60, about, parts)
 
 
 def _regions(X: Array, y: Array, predict: Callable[[Array], Array]) -> list[str]:
@@ -59,8 +51,8 @@ def _regions(X: Array, y: Array, predict: Callable[[Array], Array]) -> list[str]
     columns, rows = np.meshgrid(ticks, -ticks)  # the first row is at the top
     grid = np.stack([columns.ravel(), rows.ravel()], axis=1)  # (cells², 2)
     classes = np.argmax(predict(grid.astype(X.dtype)), axis=1).reshape(_CELLS, _CELLS)
-    parts = [_title("Decision regions")]
-    cell = _SIDE / _CELLS
+    parts = [title("Decision regions")]
+    cell = SIDE / _CELLS
     for row, line in enumerate(classes):
         for start, stop in _runs(line):
             parts.append(
@@ -69,14 +61,14 @@ def _regions(X: Array, y: Array, predict: Callable[[Array], Array]) -> list[str]
                 f'fill="{_REGIONS[line[start] % len(_REGIONS)]}"/>'
             )
     for (px, py), label in zip(X, y, strict=True):
-        cx, cy = (px + reach) / (2 * reach) * _SIDE, (reach - py) / (2 * reach) * _SIDE
+        cx, cy = (px + reach) / (2 * reach) * SIDE, (reach - py) / (2 * reach) * SIDE
         colour = _POINTS[int(label) % len(_POINTS)]
         parts.append(
             f'<circle cx="{cx:.1f}" cy="{cy:.1f}" r="3" fill="{colour}" stroke="#fff" '
             f'stroke-width="0.6"/>'
         )
     marks = [(f"{v:g}", (v + reach) / (2 * reach)) for v in (-1.0, 0.0, 1.0) if abs(v) <= reach]
-    return [*parts, *_frame("x₁", marks), *_left_axis("x₂", marks, "#222")]
+    return [*parts, *bottom_axis("x₁", marks), *left_axis("x₂", marks)]
 
 
 def _runs(line: Array) -> list[tuple[int, int]]:
@@ -90,16 +82,16 @@ def _curves(losses: Sequence[float], accuracies: Sequence[float]) -> list[str]:
     blue, orange = _POINTS[0], _POINTS[1]
     fractions = (0.0, 0.25, 0.5, 0.75, 1.0)
     return [
-        _title("Learning"),
-        _line([v / top for v in losses], blue),
-        _line(list(accuracies), orange),
-        *_frame("epoch", [(f"{f * len(losses):g}", f) for f in (0.0, 0.5, 1.0)]),
-        *_left_axis("loss", [(f"{f * top:.2g}", f) for f in fractions], blue),
+        title("Learning"),
+        curve(_over_epochs([v / top for v in losses]), blue),
+        curve(_over_epochs(accuracies), orange),
+        *bottom_axis("epoch", [(f"{f * len(losses):g}", f) for f in (0.0, 0.5, 1.0)]),
+        *left_axis("loss", [(f"{f * top:.2g}", f) for f in fractions], blue),
         *(
-            f'<text x="{_SIDE + 6}" y="{(1 - f) * _SIDE + 4}" font-size="12" {_TEXT}>{f:g}</text>'
+            f'<text x="{SIDE + 6}" y="{(1 - f) * SIDE + 4}" font-size="12" {TEXT}>{f:g}</text>'
             for f in fractions
         ),
-        f'<text transform="translate({_SIDE + 44},{_SIDE / 2}) rotate(90)" text-anchor="middle" '
+        f'<text transform="translate({SIDE + 44},{SIDE / 2}) rotate(90)" text-anchor="middle" '
         f'font-size="13" font-family="Helvetica, Arial, sans-serif" fill="{orange}">'
         "accuracy</text>",
     ]
@@ -113,45 +105,9 @@ def _round_top(value: float) -> float:
     return next(m * unit for m in (1, 1.2, 1.6, 2, 2.4, 3.2, 4, 6, 8, 10) if value <= m * unit)
 
 
-def _line(heights: Sequence[float], colour: str) -> str:
+def _over_epochs(heights: Sequence[float]) -> Iterator[tuple[float, float]]:
     """A curve over the panel's width; heights in [0, 1]. At most two points a pixel."""
-    step = max(1, len(heights) // (2 * _SIDE))
+    step = max(1, len(heights) // (2 * SIDE))
     last = max(1, len(heights) - 1)
-    points = " ".join(
-        f"{i / last * _SIDE:.1f},{(1 - heights[i]) * _SIDE:.1f}"
-        for i in range(0, len(heights), step)
-        if math.isfinite(heights[i])  # a run that diverged is drawn as far as it went
-    )
-    return f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="1.5"/>'
-
-
-def _title(text: str) -> str:
-    return f'<text y="-16" font-size="16" font-weight="bold" {_TEXT}>{escaped(text)}</text>'
-
-
-def _frame(label: str, marks: Sequence[tuple[str, float]]) -> list[str]:
-    """The panel's border, and the axis below it."""
-    middle = _SIDE / 2
-    return [
-        f'<rect width="{_SIDE}" height="{_SIDE}" fill="none" stroke="#888"/>',
-        *(
-            f'<text x="{at * _SIDE:.1f}" y="{_SIDE + 18}" text-anchor="middle" font-size="12" '
-            f"{_TEXT}>{text}</text>"
-            for text, at in marks
-        ),
-        f'<text x="{middle}" y="{_SIDE + 40}" text-anchor="middle" font-size="13" {_TEXT}>'
-        f"{escaped(label)}</text>",
-    ]
-
-
-def _left_axis(label: str, marks: Sequence[tuple[str, float]], colour: str) -> list[str]:
-    return [
-        *(
-            f'<text x="-6" y="{(1 - at) * _SIDE + 4:.1f}" text-anchor="end" font-size="12" '
-            f"{_TEXT}>{text}</text>"
-            for text, at in marks
-        ),
-        f'<text transform="translate(-42,{_SIDE / 2}) rotate(-90)" text-anchor="middle" '
-        f'font-size="13" font-family="Helvetica, Arial, sans-serif" fill="{colour}">'
-        f"{escaped(label)}</text>",
-    ]
+    for i in range(0, len(heights), step):
+        yield i / last, heights[i]

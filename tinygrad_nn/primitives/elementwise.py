@@ -127,7 +127,7 @@ IDENTITY = define(_same, "a", LINEAR | Trait.VIEW, d("g", lambda g, y, a: g),
 STOP_GRADIENT = define(_same, "a, held constant", LINEAR | Trait.VIEW | Trait.OPAQUE, None,
        name="tinygrad_nn.stop_gradient")
 # The walker hands every cotangent on in its input's dtype, so this rule has nothing to convert.
-ASTYPE = define(_astype, "a as dtype", LINEAR, d("g", lambda g, y, a, *, dtype: g),
+ASTYPE = define(_astype, "a as dtype", EACH | Trait.LINEAR, d("g", lambda g, y, a, *, dtype: g),
        name="tinygrad_nn.astype", parameters="a dtype", calls=(call((3, 4), dtype=np.float64),))
 
 # fmt: on

@@ -14,7 +14,7 @@ from ..diagrams import draw, make_folder, write_file
 from ..diagrams.plots import training_picture
 from ..errors import ArgumentError, OutputError
 from ..metrics import accuracy
-from ..verify import GradcheckReport, gradcheck_parameters
+from ..verify import GradcheckReport, gradcheck
 from .progress import progress
 
 __all__ = ["Demo", "run_demo"]
@@ -61,7 +61,7 @@ def run_demo(folder: str | Path, epochs: int = 2000, seed: int = 0) -> Demo:
         return losses.sparse_categorical_cross_entropy(y, model(inputs), from_logits=True)
 
     names = [f"{layer} {part}" for layer in ("hidden", "output") for part in ("weights", "biases")]
-    check = gradcheck_parameters(loss_of_model, model.parameters(), names)
+    check = gradcheck(loss_of_model, parameters=dict(zip(names, model.parameters(), strict=True)))
     loss = loss_of_model()
     loss.name = "loss"
     model.zero_grad()  # of the last training step

@@ -1,28 +1,38 @@
 """READER: finite differences beside what backward computed."""
 
-from .catalogue import LibraryReport, check_library, library_checks
-from .gradcheck import (
-    Finding,
-    GradcheckReport,
-    Verdict,
-    gradcheck,
-    gradcheck_parameters,
-)
+from .catalogue import LibraryCheck, check_library, library_checks
+from .gradcheck import gradcheck
 from .laws import check_laws
+from .lint import LintFinding, LintReport, lint
 from .nodes import NodeCheck, check_nodes
+from .nonfinite import NonfiniteTrace, trace_nonfinite
+from .report import GradcheckReport
+from .results import Result, Results, checked
 from .rows import primitive
+from .selftest import SelfTestReport, self_test
+from .verdicts import Element, Finding, Verdict
 
 __all__ = [
+    "Element",
     "Finding",
     "GradcheckReport",
-    "LibraryReport",
+    "LibraryCheck",
+    "LintFinding",
+    "LintReport",
     "NodeCheck",
+    "NonfiniteTrace",
+    "Result",
+    "Results",
+    "SelfTestReport",
     "Verdict",
     "check_laws",
     "check_library",
     "check_nodes",
+    "checked",
     "gradcheck",
-    "gradcheck_parameters",
     "library_checks",
+    "lint",
     "primitive",
+    "self_test",
+    "trace_nonfinite",
 ]

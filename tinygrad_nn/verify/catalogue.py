@@ -1,100 +1,94 @@
 """Checks of everything the package differentiates: rows, activations, losses, layers."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from .. import activations, losses, nn
-from ..primitives import REWRITES, TABLE, Primitive, Rewrite
-from .gradcheck import GradcheckReport, gradcheck, gradcheck_parameters
-from .sampling import sample
-from .tables import table
+from .._typing import Array
+from ..primitives import REWRITES, TABLE, Call, Primitive, Rewrite
+from .gradcheck import gradcheck
+from .report import GradcheckReport
+from .results import Results, checked
+from .sampling import on_kinks, sample
 
-__all__ = ["Check", "LibraryReport", "check_library", "library_checks"]
+__all__ = ["LibraryCheck", "check_library", "library_checks"]
 
 
-class Check(NamedTuple):
-    """One thing to check: what it is called, and how to check it."""
+class LibraryCheck(NamedTuple):
+    """One thing to check: what it is called, how to check it, and the row that it is about."""
 
     name: str
     run: Callable[[], GradcheckReport]
+    row: str = ""
 
 
-class LibraryReport:
-    """The reports of many checks. It is truthy when all are; as a string it is a table."""
-
-    def __init__(self, reports: list[tuple[str, GradcheckReport]]) -> None:
-        self.reports = reports
-
-    def __bool__(self) -> bool:
-        return all(report for _, report in self.reports)
-
-    @property
-    def wrong(self) -> list[str]:
-        """The names of the checks that are not right."""
-        return [name for name, report in self.reports if not report]
-
-    def __str__(self) -> str:
-        rows = [
-            (
-                name,
-                " ".join(str(f.shape) for f in report.findings),
-                f"{report.largest_error:.1e}",
-                report.verdict.value,
-            )
-            for name, report in self.reports
-        ]
-        return table(("checked", "inputs", "largest error", "verdict"), rows)
-
-
-def check_library(seed: int = 0) -> LibraryReport:
+def check_library(seed: int = 0, order: int = 1) -> Results:
     """Check every row of the table, every activation, every loss and every layer."""
-    return LibraryReport([(check.name, check.run()) for check in library_checks(seed)])
+    return Results([checked(check.name, check.run) for check in library_checks(seed, order)])
 
 
-def library_checks(seed: int = 0) -> Iterator[Check]:
+def library_checks(seed: int = 0, order: int = 1) -> Iterator[LibraryCheck]:
     """Every check of the library, not yet run."""
     for row in TABLE.values():
         if any(row.derivatives):  # stop_gradient has none: there is nothing to compare
-            for number, _ in enumerate(row.calls):
-                yield Check(row.qualified_name, _row_check(row, number, seed))
+            yield from _row_checks(row, seed, order)
+            yield from _kink_checks(row, seed)
     for composed in REWRITES.values():
-        for number, _ in enumerate(composed.calls):
-            yield Check(composed.qualified_name, _row_check(composed, number, seed))
-    yield from _operator_checks(seed)
-    yield from _function_checks(seed)
-    yield from _layer_checks(seed)
+        yield from _row_checks(composed, seed, order)
+    for name, f, inputs in (*_operators(seed), *_functions(seed), *_layers(seed)):
+        known = name if name in TABLE else ""
+        yield LibraryCheck(name, partial(gradcheck, f, *inputs, order=order, rng=seed), known)
+    for name, f, inputs in _ties():  # where the gradient itself jumps
+        yield LibraryCheck(f"{name}, at ties", partial(gradcheck, f, *inputs, rng=seed), name)
+    yield from _parameter_checks(seed, order)
 
 
-def _row_check(row: Primitive | Rewrite, number: int, seed: int) -> Callable[[], GradcheckReport]:
-    call = row.calls[number]
+def _row_checks(row: Primitive | Rewrite, seed: int, order: int) -> Iterator[LibraryCheck]:
+    for number, call in enumerate(row.calls):
 
-    def run() -> GradcheckReport:
-        arrays = sample(row, call, np.random.default_rng([seed, number]))
-        cells = () if isinstance(row, Rewrite) or row.variadic else row.derivatives
-        held = {i: arrays[i] for i, cell in enumerate(cells) if cell is None}
-        moved = [a for i, a in enumerate(arrays) if i not in held]
+        def run(number: int = number, call: Call = call) -> GradcheckReport:
+            arrays = sample(row, call, np.random.default_rng([seed, number]))
+            return _checked_row(row, call, arrays, seed, order)
 
-        def function(*xs: Any) -> Any:
-            rest = iter(xs)
-            inputs = [held[i] if i in held else next(rest) for i in range(len(arrays))]
-            return _joined(row(*inputs, **call.static))
-
-        return gradcheck(function, *moved, rng=seed)
-
-    return run
+        yield LibraryCheck(row.qualified_name, run, row.qualified_name)
 
 
-def _joined(outputs: Any) -> Any:
-    """All that a function returned, as one row: some return several arrays."""
-    if not isinstance(outputs, (tuple, list)):
-        return outputs
-    return np.concatenate([np.ravel(y) for y in outputs])
+def _kink_checks(row: Primitive, seed: int) -> Iterator[LibraryCheck]:
+    """The same exactly on the kinks of a row, unless it jumps there and has no slope at all."""
+    if row.kinks is None:
+        return
+    call = row.calls[0]
+    arrays = on_kinks(row, sample(row, call, np.random.default_rng(seed)))
+    left, right = (row.function(arrays[0] + t, *arrays[1:], **call.static) for t in (-1e-9, 1e-9))
+    if np.allclose(left, right, atol=1e-8):
+        run = partial(_checked_row, row, call, arrays, seed, 1)
+        yield LibraryCheck(f"{row.qualified_name}, at kinks", run, row.qualified_name)
 
 
-def _operator_checks(seed: int) -> Iterator[Check]:
+def _checked_row(
+    row: Primitive | Rewrite, call: Call, arrays: Sequence[Array], seed: int, order: int
+) -> GradcheckReport:
+    """Check a row by the arguments that it has a derivative for."""
+    cells = () if isinstance(row, Rewrite) or row.variadic else row.derivatives
+    held = {i: arrays[i] for i, cell in enumerate(cells) if cell is None}
+    moved = [a for i, a in enumerate(arrays) if i not in held]
+
+    def function(*xs: Any) -> Any:
+        rest = iter(xs)
+        return row(
+            *(held[i] if i in held else next(rest) for i in range(len(arrays))), **call.static
+        )
+
+    return gradcheck(function, *moved, order=order, rng=seed)
+
+
+Case = tuple[str, Callable[..., Any], tuple[Any, ...]]
+
+
+def _operators(seed: int) -> Iterator[Case]:
     """Operators with Python numbers, which rows may treat apart."""
     rng = np.random.default_rng(seed)
     x = rng.uniform(0.3, 2.0, (4, 3))
@@ -108,26 +102,38 @@ def _operator_checks(seed: int) -> Iterator[Check]:
         ("2 / x", lambda x: 2 / x, signs * x),
         ("3 - 2 * x", lambda x: 3 - 2 * x, signs * x),
     ):
-        yield _check(f"operator {text}", f, sample_x)
+        yield f"operator {text}", f, (sample_x,)
     # The second argument of a step counts on the step alone, where no sample lies.
     places = np.array([0.0, 1.0, -1.0])
-    yield _check("numpy.heaviside", lambda b: np.heaviside(places, b), x)
+    yield "numpy.heaviside", lambda b: np.heaviside(places, b), (x,)
 
 
-def _function_checks(seed: int) -> Iterator[Check]:
+def _ties() -> Iterator[Case]:
+    """Where several elements are the largest, all are equal, or all are zero."""
+    ties = np.array([[1.0, 3.0, 3.0], [2.0, 2.0, 2.0]])
+    for extreme in (np.max, np.amax, np.min, np.amin):
+        yield f"numpy.{extreme.__name__}", partial(extreme, axis=1), (ties,)
+    yield "numpy.std", np.std, (ties[1],)
+    zeros = np.zeros(3, dtype=np.float64)
+    yield "numpy.hypot", np.hypot, (zeros, zeros)
+    yield "tinygrad_nn.norm", np.linalg.norm, (zeros,)
+    yield "tinygrad_nn.p_norm", partial(np.linalg.norm, ord=3), (zeros,)
+
+
+def _functions(seed: int) -> Iterator[Case]:
     rng = np.random.default_rng(seed)
     # Away from zero, where relu and its kin have their kink.
     x = rng.uniform(0.1, 2.0, (4, 3)) * rng.choice([-1.0, 1.0], (4, 3))
     for name in activations.__all__:
-        yield _check(f"activations.{name}", getattr(activations, name), x)
+        yield f"activations.{name}", getattr(activations, name), (x,)
     targets = rng.normal(size=(4, 3))
     for name in ("mean_squared_error", "mean_absolute_error", "huber"):
-        yield _check(f"losses.{name}", getattr(losses, name), targets, targets + 1.3 * x)
+        yield f"losses.{name}", getattr(losses, name), (targets, targets + 1.3 * x)
     probabilities = activations.softmax(rng.normal(size=(4, 3)))
     other = activations.softmax(rng.normal(size=(4, 3)))
     labels = np.array([0, 2, 1, 2])
     one_hot = np.eye(3, dtype=np.float64)[labels]
-    yield _check("losses.kl_divergence", losses.kl_divergence, probabilities, other)
+    yield "losses.kl_divergence", losses.kl_divergence, (probabilities, other)
     # The truth is held constant: one-hot rows sit at the ends of their range.
     for name, truth in (
         ("binary_cross_entropy", probabilities),
@@ -135,26 +141,30 @@ def _function_checks(seed: int) -> Iterator[Check]:
         ("sparse_categorical_cross_entropy", labels),
     ):
         loss = partial(getattr(losses, name), truth)
-        yield _check(f"losses.{name}", loss, other)
-        yield _check(f"losses.{name}, of logits", partial(loss, from_logits=True), x)
+        yield f"losses.{name}", loss, (other,)
+        yield f"losses.{name}, of logits", partial(loss, from_logits=True), (x,)
     left, right, third = rng.normal(size=(3, 4, 3))
     pairs = np.array([1, 0, 1, 0])
-    yield _check("losses.contrastive", partial(losses.contrastive, pairs, margin=4.0), left, right)
-    yield _check("losses.triplet", partial(losses.triplet, margin=4.0), left, right, third)
+    yield "losses.contrastive", partial(losses.contrastive, pairs, margin=4.0), (left, right)
+    yield "losses.triplet", partial(losses.triplet, margin=4.0), (left, right, third)
 
 
-def _layer_checks(seed: int) -> Iterator[Check]:
+def _models(seed: int) -> Iterator[tuple[str, nn.Module]]:
     rng = np.random.default_rng(seed)
-    x = rng.normal(size=(5, 3))
     dense = nn.Dense(3, 4, rng=rng, name="dense")
-    model = nn.Sequential(dense, activations.tanh, nn.Dense(4, 2, initializer="glorot", rng=rng))
-    for name, module in (("nn.Dense", dense), ("nn.Sequential", model)):
-        yield _check(f"{name}, by its input", module, x)
-        by_parameters = partial(
-            gradcheck_parameters, partial(module, x), module.parameters(), rng=seed
-        )
-        yield Check(f"{name}, by its parameters", by_parameters)
+    yield "nn.Dense", dense
+    second = nn.Dense(4, 2, initializer="glorot", rng=rng)
+    yield "nn.Sequential", nn.Sequential(dense, activations.tanh, second)
 
 
-def _check(name: str, f: Callable[..., Any], *inputs: Any) -> Check:
-    return Check(name, lambda: gradcheck(f, *inputs))
+def _layers(seed: int) -> Iterator[Case]:
+    x = np.random.default_rng(seed).normal(size=(5, 3))
+    for name, module in _models(seed):
+        yield f"{name}, by its input", module, (x,)
+
+
+def _parameter_checks(seed: int, order: int) -> Iterator[LibraryCheck]:
+    x = np.random.default_rng(seed).normal(size=(5, 3))
+    for name, module in _models(seed):
+        run = partial(gradcheck, partial(module, x), parameters=module, order=order, rng=seed)
+        yield LibraryCheck(f"{name}, by its parameters", run)

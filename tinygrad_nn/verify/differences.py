@@ -1,25 +1,30 @@
 """Finite differences that say how far they can be trusted.
 
 A central difference with step h is wrong by O(h²), and by the rounding of f over h. Richardson
-extrapolation over three halvings removes the first, the spread of its estimates measures what is
-left, and several starting steps are tried until one is good enough.
+extrapolation from three steps removes most of the first, and the spread of its estimates measures
+what is left. The same values give the slopes to either side, which differ at a kink, and what
+remains of a move when the step shrinks, which is a jump.
 """
 
-from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from .._typing import Array
 
-__all__ = ["Line", "Slope"]
+__all__ = ["COARSE_TO_FINE", "FIRST", "Line", "Slope", "Window"]
 
-# Relative to the size of x: the usual best, then wider for noisy functions, narrower for steep.
-_STEPS = (1e-3, 1e-2, 1e-5, 1e-1)
-_NEARER = (1e-5, 1e-6, 1e-7, 1e-8)
-_GOOD_ENOUGH = 1e-9
-_SINGLE = float(np.finfo(np.float32).eps)
-_LEAST_WIDTH = 1e-290  # so that no step is zero
+# Steps as powers of two, relative to the size of x: adding one to x then rounds nothing. First the
+# usual best, then wider for noisy functions, narrower for steep ones.
+FIRST = (-10, -7, -17, -3)
+COARSE_TO_FINE = (-3, -5, -7, -10, -14, -17, -20, -23, -27, -33, -40)
+_ROUNDINGS = 32  # of an output, which several operations may add up to
+_COARSE = 2.0**-7  # a step that shows how steep a function is as a whole
+_LEAST_WIDTH, _LARGEST_WIDTH = 2.0**-960, 2.0**960  # so that no step is zero, or infinite
+# Of a step. In no ratio of small integers, or rounding to a grid could look like a straight line.
+_FRACTIONS = (1.0, 9 / 16, 5 / 16)
+_SQUARES = tuple(fraction**2 for fraction in _FRACTIONS)
 
 
 class Slope(NamedTuple):
@@ -28,90 +33,197 @@ class Slope(NamedTuple):
     value: float
     error: float
 
+    def agrees(self, other: "Slope", factor: float = 10.0) -> bool:
+        """Whether the two may be the same, within a multiple of their errors."""
+        near = factor * (self.error + other.error) + 1e-9 * max(abs(self.value), abs(other.value))
+        return abs(self.value - other.value) <= near
+
+
+NO_SLOPE = Slope(np.nan, np.inf)
+
+
+class Window(NamedTuple):
+    """What a function does within one step of a point."""
+
+    step: float
+    central: Slope
+    left: Slope
+    right: Slope
+    interval: tuple[float, float]  # between the sides of each output, added up: the subgradients
+    jump: float  # what remains of the moves to either side when the step shrinks; 0 if nothing
+    reach: float  # the sum of |∂yᵢ|, to one side: what may cancel in the slope
+    bend: float  # of the sum of y(t) − 2y(0) + y(−t), whose parts may cancel: what is not straight
+    flat: bool  # nothing moves
+
+    @property
+    def gap(self) -> float:
+        """By how much the slopes to either side differ."""
+        return abs(self.right.value - self.left.value)
+
+    @property
+    def bends(self) -> bool:
+        """Whether the sides differ by more than their errors: a kink, here or close by."""
+        errors = self.left.error + self.right.error
+        return self.gap > max(10 * errors, 1e-7 * self.reach)
+
+    def noisier(self, noise: float) -> "Window":
+        """The same, where f has a noise that its dtype does not tell of."""
+        more = 8 * noise / self.step
+
+        def blurred(slope: Slope) -> Slope:
+            return Slope(slope.value, slope.error + more)
+
+        return self._replace(
+            central=blurred(self.central), left=blurred(self.left), right=blurred(self.right)
+        )
+
 
 class Line:
-    """Σ weights·f(t) along a line, and what is known of its rounding.
+    """Σ weights·f(t) along a line.
 
     Args:
-        f: the function along the line; its value at 0 must exist.
-        weights: what its outputs are multiplied by: a random cotangent.
+        f: the outputs along the line; at 0 they must exist.
+        weights: what the outputs are multiplied by: a random cotangent.
         width: the size of the numbers that t is added to, which sets the steps.
     """
 
     def __init__(self, f: Callable[[float], Array], weights: Array, width: float) -> None:
         self._f = f
         self.weights = weights
-        self.width = width = max(width, _LEAST_WIDTH)
-        self.middle = _as_float(f(0.0))
-        self.epsilon = float(np.finfo(self.middle.dtype).eps)
+        self.width = width = 2.0 ** round(np.log2(min(max(width, _LEAST_WIDTH), _LARGEST_WIDTH)))
         # Steps in proportion to a small x may be too small for what x is added to.
         self.widths = (width,) if width >= 0.1 else (width, 1.0)
-        wide = [w * step for w in self.widths for step in (1e-3, 1e-1)]
-        moves = [np.abs(self.weights * (self.at(t) - self.at(-t))) for t in wide]
+        self.middle = _as_float(f(0.0))
+        self.epsilon = float(np.finfo(self.middle.dtype).eps)
+        self._windows: dict[float, Window] = {}
+        self._torn = False  # whether the shape of the outputs has changed somewhere
+        wide = self.widths[-1]
+        moves = [self._move(self.at(t), self.middle) for t in (2 * wide, -2 * wide)]
         # Whose rounding counts, however little they move in a smaller step.
-        self.alive = np.any([move > 0 for move in moves], axis=0)
-        # An output that does not move in the widest step may still have a slope below its rounding:
-        # what lies below this floor cannot be told from zero.
-        sizes = np.abs(self.weights * self.middle)
-        self.floor = self.epsilon * float(np.sum(sizes)) / (0.1 * self.widths[-1])
-        self.size = float(np.sum(sizes, where=self.alive if np.any(self.alive) else True))
-        slopes = [float(np.sum(m)) / (2 * t) for m, t in zip(moves, wide, strict=True)]
-        self.steepness = max((s for s in slopes if np.isfinite(s)), default=0.0)
+        self.alive = np.any([move != 0 for move in moves], axis=0)
+        # Over a wide step, to the side that moves less: the other may grow beyond all measure.
+        sums = [_finite_sum(np.abs(move)) for move in moves]
+        self.steepness = min((total for total in sums if total), default=0.0) / (2 * wide)
+        self._furthest = max(sums)
+        self._sizes = np.abs(self.weights * self.middle)
+        # What lies below this cannot be told from zero in any step.
+        self.floor = self.epsilon * _finite_sum(self._sizes) / wide
 
     def at(self, t: float) -> Array:
         """The outputs at t: NaN where f is not defined, or has another shape."""
         try:
-            y = _as_float(self._f(t))
+            with np.errstate(all="ignore"):  # whatever lies there, verdicts tell of it
+                y = _as_float(self._f(t))
         except (ValueError, ArithmeticError, IndexError):
             return np.full_like(self.middle, np.nan)
-        return y if y.shape == self.middle.shape else np.full_like(self.middle, np.nan)
+        if y.shape != self.middle.shape:
+            self._torn = True
+            return np.full_like(self.middle, np.nan)
+        return y
 
-    def slope(self, scale: float) -> Slope:
-        """The derivative at 0, by extrapolated central differences: the best of several steps.
+    def move(self, to: float, start: float) -> float:
+        """Σ weights·(f(to) − f(start))."""
+        return float(np.sum(self._move(self.at(to), self.at(start))))
 
-        The error is infinite where no difference was finite. Derivatives far below `scale` need not
-        be found more exactly.
-        """
-        best = Slope(np.nan, np.inf)
-        for width in self.widths:
-            for step in _STEPS:
-                found = self._extrapolated(width * step)
-                if found.error < best.error:
-                    best = found
-                if best.error <= _GOOD_ENOUGH * max(abs(best.value), scale):
-                    return best
-        return best
+    @property
+    def size(self) -> float:
+        """Σ |weights·f| of the outputs that move."""
+        return _finite_sum(self._sizes[self.alive])
 
-    def nearer_slopes(self) -> Iterator[Slope]:
-        """The derivative again with ever smaller steps, which stay clear of a kink close by."""
-        for step in _NEARER:
-            # Where f does not move it may be flat, or computed in less precision than it says.
-            yield self._extrapolated(self.width * step, least_epsilon=_SINGLE)
+    @property
+    def is_finite(self) -> bool:
+        """Whether the outputs that count are finite at the point itself."""
+        return bool(np.all(np.isfinite(self.middle) | (self.weights == 0)))
 
-    def one_sided_slopes(self) -> tuple[float, float] | None:
-        """The slopes to the left and to the right, where they are steady and differ: a kink."""
+    def is_level(self) -> bool:
+        """Whether nothing moves by more than rounding does: all cancels, as in Σ softmax(x)."""
+        window = self.window(self.widths[-1] * 2.0 ** FIRST[-1])
+        move = max(self._furthest, window.reach * window.step)
+        return move <= _ROUNDINGS * self.epsilon * self.size
 
-        def one_side(t: float) -> float:
-            return float(np.sum(self.weights * (self.at(t) - self.middle))) / t
+    def frozen(self) -> Array:
+        """Which outputs do not move, however far."""
+        far = (self._move(self.at(t * self.widths[-1]), self.middle) for t in (100.0, -100.0))
+        return ~np.any([self.alive, *(move != 0 for move in far)], axis=0)
 
-        h = 1e-6 * self.width
-        left, right = one_side(-h), one_side(h)
-        gap = abs(right - left)
-        drift = abs(one_side(-h / 4) - left) + abs(one_side(h / 4) - right)
-        steady = drift < 0.05 * gap and gap > 1e-4 * (abs(left) + abs(right))
-        return (left, right) if steady else None
+    def window(self, step: float) -> Window:
+        """What f does within this step, relative to the sizes of `widths`."""
+        if step not in self._windows:
+            self._windows[step] = self._measured(step)
+        return self._windows[step]
 
-    def _extrapolated(self, h: float, least_epsilon: float = 0.0) -> Slope:
-        differences = []
-        for t in (h, h / 2, h / 4):
-            moved = self.weights * (self.at(t) - self.at(-t))
-            differences.append(float(np.sum(moved)) / (2 * t))
-        d0, d1, d2 = differences
-        first, second = (4 * d1 - d0) / 3, (4 * d2 - d1) / 3  # O(h⁴)
-        value = (16 * second - first) / 15  # O(h⁶)
-        epsilon = self.epsilon if any(differences) else max(self.epsilon, least_epsilon)
-        error = abs(second - first) + 2 * epsilon * self.size / (h / 4)
-        return Slope(value, error) if np.isfinite(value + error) else Slope(np.nan, np.inf)
+    @np.errstate(all="ignore")
+    def _move(self, to: Array, start: Array) -> Array:
+        """The weighted difference of two outputs; 0 where they are equal, as two infinities are."""
+        still = (to == start) | (self.weights == 0)
+        return np.where(still, 0.0, self.weights * (to - start))
+
+    @np.errstate(all="ignore")
+    def _measured(self, h: float) -> Window:
+        central, left, right = [], [], []
+        flat = True
+        steps = [h * fraction for fraction in _FRACTIONS]
+        for t in steps:
+            further, nearer = self.at(t), self.at(-t)
+            ahead, behind = self._move(further, self.middle), self._move(self.middle, nearer)
+            central.append(self._move(further, nearer) / (2 * t))
+            right.append(ahead / t)
+            left.append(behind / t)
+            flat = flat and not (ahead.any() or behind.any())
+            self.alive = self.alive | (ahead != 0) | (behind != 0)
+        nearest = steps[-1]
+        noise = 2 * self.epsilon * self.size / nearest
+        middle = _slope(central, _SQUARES, noise)  # a central difference errs by c·t²
+        below, above = (_slope(slopes, _FRACTIONS, 4 * noise) for slopes in (left, right))
+        if self._torn:
+            middle = NO_SLOPE
+        elif not np.isfinite(middle.error):  # at the edge of where f is defined: from within
+            middle = min(below, above, key=lambda side: side.error)
+        reach = max(_finite_sum(np.abs(slopes)) for slopes in (*left, *right))
+        if h >= _COARSE * self.width:
+            self.steepness = max(self.steepness, reach)
+        return Window(
+            h,
+            middle,
+            below,
+            above,
+            interval=_interval(left, right, 10 * (below.error + above.error)),
+            jump=_jump(left, steps, noise) or _jump(right, steps, noise),
+            reach=reach,
+            bend=_finite_sum(np.abs(right[-1] - left[-1])) * nearest,
+            flat=flat,
+        )
+
+
+def _extrapolated(d: Sequence[Any], u: Sequence[float]) -> tuple[Any, Any]:
+    """What d(u) tends to for u → 0, by the parabola through three points, and its error."""
+    nearer = [(u[i] * d[i + 1] - u[i + 1] * d[i]) / (u[i] - u[i + 1]) for i in (0, 1)]
+    value = (u[0] * nearer[1] - u[2] * nearer[0]) / (u[0] - u[2])
+    return value, np.abs(nearer[1] - nearer[0])
+
+
+def _slope(slopes: Sequence[Array], u: Sequence[float], noise: float) -> Slope:
+    value, error = _extrapolated([float(np.sum(s)) for s in slopes], u)
+    return Slope(value, error + noise) if np.isfinite(value + error + noise) else NO_SLOPE
+
+
+def _interval(left: Sequence[Array], right: Sequence[Array], margin: float) -> tuple[float, float]:
+    """Where each output may take any value between its two slopes, what their sum may be."""
+    one, other = (_extrapolated(slopes, _FRACTIONS)[0] for slopes in (left, right))
+    low, high = np.minimum(one, other), np.maximum(one, other)
+    return float(np.sum(low)) - margin, float(np.sum(high)) + margin
+
+
+def _jump(slopes: Sequence[Array], steps: Sequence[float], noise: float) -> float:
+    """What remains of a move when its step shrinks to a third: nearly all of it, if f jumps."""
+    m0, m1, m2 = (float(np.sum(s)) * t for s, t in zip(slopes, steps, strict=True))
+    if not (abs(m0) > 10 * noise * steps[0] and 0.9 < m1 / m0 < 1.1 and 0.85 < m2 / m0 < 1.15):
+        return 0.0
+    return (steps[1] * m2 - steps[2] * m1) / (steps[1] - steps[2])
+
+
+def _finite_sum(numbers: Array) -> float:
+    return float(np.sum(numbers[np.isfinite(numbers)]))
 
 
 def _as_float(y: Array) -> Array:

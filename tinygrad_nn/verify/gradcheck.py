@@ -5,318 +5,158 @@ recording, is compared along each input element with the slope of Σ v·f there.
 the difference's own estimated error, not a constant, so scale does not matter.
 """
 
-import math
-from collections.abc import Callable, Iterator, Sequence
-from enum import Enum
-from functools import partial
-from typing import Any, NamedTuple
+import inspect
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
-from .._typing import Array, Shape
-from ..autograd import Tensor, no_grad, plain_output, substituted, vjp
+from ..autograd import Tensor, substituted
+from ..autograd.containers import is_container, rebuilt
 from ..errors import ArgumentError
-from .differences import Line, Slope
-from .tables import table
+from ..nn import Module
+from .check import Check
+from .inspection import findings
+from .report import GradcheckReport
 
-__all__ = ["Finding", "GradcheckReport", "Verdict", "gradcheck", "gradcheck_parameters"]
+__all__ = ["gradcheck"]
 
-_ALL_ELEMENTS = 1024  # larger inputs are checked along random directions
-_DIRECTIONS = 16
-
-
-class Verdict(Enum):
-    """What came of a check, best first."""
-
-    PASS = "PASS"
-    KINK = "KINK"  # one-sided slopes differ, and the gradient lies between them
-    UNSTABLE = "UNSTABLE"  # no step gives a difference that can be trusted
-    NONDETERMINISTIC = "NONDETERMINISTIC"  # two runs on the same inputs differ
-    WRONG = "WRONG"
-
-    @property
-    def right(self) -> bool:
-        """Whether the gradient is confirmed."""
-        return self in (Verdict.PASS, Verdict.KINK)
-
-    @property
-    def badness(self) -> int:
-        """Its place in the order above: the worse, the higher."""
-        return list(Verdict).index(self)
+Parameters = Module | Mapping[str, Tensor] | Sequence[Tensor]
 
 
-class Finding(NamedTuple):
-    """What was found for one input: the worst of its elements, or of the directions tried."""
+def gradcheck(
+    f: Callable[..., Any],
+    *inputs: Any,
+    parameters: Parameters = (),
+    order: int = 1,
+    jacobian: bool = False,
+    rng: Any = 0,
+) -> GradcheckReport:
+    """Check the gradient of a function against finite differences.
 
-    name: str
-    shape: Shape
-    verdict: Verdict
-    error: float
-    at: str
-    analytic: float
-    numeric: float
-    error_bar: float
+    For a random cotangent v of the shape of f's output, the gradient of Σ v·f by each element of
+    each input is compared with the slope there, extrapolated from several steps that fit the size
+    of the element. The tolerance is that slope's own estimated error. Where every recorded row is
+    analytic, a complex step checks it once more. The numbers in the report belong to Σ v·f; for a
+    scalar f they are its own.
 
-
-class GradcheckReport:
-    """The findings of a check. It is truthy when all is right; as a string it is a table."""
-
-    def __init__(self, findings: Sequence[Finding]) -> None:
-        self.findings = tuple(findings)
-
-    def __bool__(self) -> bool:
-        return all(finding.verdict.right for finding in self.findings)
-
-    @property
-    def verdict(self) -> Verdict:
-        """The worst verdict."""
-        verdicts = (f.verdict for f in self.findings)
-        return max(verdicts, key=lambda v: v.badness, default=Verdict.PASS)
-
-    @property
-    def largest_error(self) -> float:
-        """The largest error, relative to the input's largest gradient; NaN if any is."""
-        errors = [f.error for f in self.findings]
-        return math.nan if any(map(math.isnan, errors)) else max(errors, default=0.0)
-
-    def __str__(self) -> str:
-        head = ("input", "shape", "worst at", "analytic", "numeric", "error bar", "verdict")
-        rows = [
-            (
-                f.name,
-                str(f.shape),
-                f.at,
-                f"{f.analytic:.6g}",
-                f"{f.numeric:.6g}",
-                f"{f.error_bar:.1e}",
-                f.verdict.value,
-            )
-            for f in self.findings
-        ]
-        return table(head, rows)
-
-    def __repr__(self) -> str:
-        return f"<GradcheckReport {self.verdict.value}, {len(self.findings)} inputs>"
-
-
-def gradcheck(f: Callable[..., Any], *inputs: Any, rng: Any = 0) -> GradcheckReport:
-    """Check the gradient of a function against finite differences, for a random cotangent.
-
-    The numbers in the report belong to Σ v·f, for a random v of the shape of f's output; for a
-    scalar f they are its own. Floating-point inputs are checked, in float64; others are passed on
-    as they are. Inputs of
-    more than 1,024 elements are checked along 16 random directions instead of element by element,
-    and the report says so.
+    Floating-point inputs are checked, in float64; others are passed on as they are. Inputs of more
+    than 1,024 elements, and those that would take more than a few seconds, are probed along 8
+    random directions instead of element by element; the report says so, and a wrong element is
+    still found.
 
     Args:
-        f: takes Tensors, returns one Tensor of any shape.
-        inputs: arrays, Tensors or numbers, at least one of them floating-point.
+        f: takes Tensors, returns a Tensor of any shape, or a container of them.
+        inputs: arrays, Tensors, numbers, or tuples, lists and dicts of them.
+        parameters: Tensors that f computes with besides, to be checked as well: a Module, a dict
+            from names to Tensors, or a list of them. For the check they are lifted to float64;
+            afterwards they are as before.
+        order: 2 to check the gradient of the gradient too, and so on.
+        jacobian: whether to check the derivative of each output by itself.
         rng: the seed or source of the random cotangent and directions.
 
     Returns:
-        A report: truthy when the gradient is right, and a table as a string.
+        A report: truthy when the gradient is right, and a table as a string. At a kink it is right
+        if it lies between the slopes to either side.
 
     Raises:
-        ArgumentError: there is no floating-point input.
-        GradientError: f does not return one array.
+        ArgumentError: there is nothing floating-point to check, or the order is less than 1.
+        GradientError: f does not return arrays of real numbers.
 
     Example:
         >>> import numpy as np, tinygrad_nn as tnn
-        >>> report = tnn.gradcheck(lambda x: np.sin(x) * x, np.array([0.5, 1.0]))
+        >>> report = tnn.gradcheck(lambda x: np.sin(x) * x, np.array([0.5, 1.0]), order=2)
         >>> bool(report), report.verdict.value
         (True, 'PASS')
-
-    Reference: [Griewank2008] chapter 1; the differences are after [Ridders1982].
-    """
-    plain = [x.numpy() if isinstance(x, Tensor) else x for x in inputs]
-    checked = [i for i, x in enumerate(plain) if np.asarray(x).dtype.kind == "f"]
-    if not checked:
-        raise ArgumentError("gradcheck: expected a floating-point input; got none; write 1.0 for 1")
-    values = [np.array(plain[i], dtype=np.float64) for i in checked]
-
-    def function(*arrays: Any) -> Any:
-        arguments = list(plain)
-        for i, array in zip(checked, arrays, strict=True):
-            arguments[i] = array
-        return f(*arguments)
-
-    names = [
-        x.name if isinstance(x, Tensor) and x.name else f"input {i}" for i, x in enumerate(inputs)
-    ]
-    return _check(function, values, [names[i] for i in checked], rng)
-
-
-def gradcheck_parameters(
-    f: Callable[[], Any], parameters: Sequence[Tensor], names: Sequence[str] = (), rng: Any = 0
-) -> GradcheckReport:
-    """Check the gradients that a function of no arguments sends to parameters it computes with.
-
-    The parameters are lifted to float64 for the check, and are as before afterwards.
-
-    Args:
-        f: computes a Tensor, such as the loss of a model on a batch.
-        parameters: the Tensors to check, as from ``model.parameters()``.
-        names: what the report calls them.
-        rng: the seed or source of the random cotangent and directions.
-
-    Example:
-        >>> import numpy as np, tinygrad_nn as tnn
-        >>> from tinygrad_nn.verify import gradcheck_parameters
         >>> layer = tnn.nn.Dense(2, 3, rng=0)
-        >>> bool(gradcheck_parameters(lambda: layer(np.ones((4, 2))), layer.parameters()))
-        True
+        >>> report = tnn.gradcheck(layer, np.ones((4, 2)), parameters=layer)
+        >>> [finding.name for finding in report.findings]
+        ['x', 'weights', 'biases']
+
+    Reference: [Griewank2008] chapter 1; the differences are after [Ridders1982], the complex step
+    after [Squire1998].
     """
-
-    def function(*tensors: Tensor) -> Any:
-        with substituted(parameters, tensors):
-            return f()
-
-    values = [p.numpy().astype(np.float64) for p in parameters]
-    called = list(names) or [p.name or f"parameter {i}" for i, p in enumerate(parameters)]
-    return _check(function, values, called, rng)
-
-
-def _check(
-    f: Callable[..., Any], values: Sequence[Array], names: Sequence[str], rng: Any
-) -> GradcheckReport:
+    if order < 1:
+        raise ArgumentError(f"gradcheck: expected an order of at least 1; got {order}")
+    subject = _Subject(f, inputs, parameters)
     random = np.random.default_rng(rng)
+    function = subject.function
+    checks: list[Check] = []
+    for level in range(1, order + 1):
+        check = Check(function, subject.values, subject.names, random, level)
+        checks.append(check)
+        function = check.gradient
+    found = [finding for check in checks for finding in findings(check, jacobian)]
+    return GradcheckReport(found, checks)
 
-    def evaluate(arrays: Sequence[Array]) -> Array:
-        with no_grad():
-            return plain_output(f(*map(Tensor, arrays)))
 
-    y = evaluate(values)
-    cotangent = random.standard_normal(y.shape)
-    if not np.array_equal(y, evaluate(values), equal_nan=True):
-        verdict = Verdict.NONDETERMINISTIC
-        return GradcheckReport(
-            [
-                Finding(n, v.shape, verdict, math.nan, "", math.nan, math.nan, math.nan)
-                for n, v in zip(names, values, strict=True)
-            ]
-        )
-    with no_grad():  # whatever f closes over is a constant here
-        _, pullback = vjp(f, *values)
-        gradients = pullback(cotangent)
-    findings = []
-    for i, (value, gradient) in enumerate(zip(values, gradients, strict=True)):
+class _Subject:
+    """What is checked: a function of float64 arrays alone, their values, and their names."""
 
-        def moved(direction: Array, t: float, i: int = i) -> Array:
-            return evaluate([v + t * direction if j == i else v for j, v in enumerate(values)])
-
-        findings.append(_check_input(names[i], moved, value, gradient, cotangent, random))
-    if y.size == 1:  # a scalar's numbers are shown as its own gradient, not as the cotangent's
-        unit = float(cotangent.item())
-        findings = [
-            f._replace(
-                analytic=f.analytic / unit,
-                numeric=f.numeric / unit,
-                error_bar=f.error_bar / abs(unit),
-            )
-            for f in findings
+    def __init__(
+        self, f: Callable[..., Any], inputs: Sequence[Any], parameters: Parameters
+    ) -> None:
+        self._f = f
+        self._inputs = inputs
+        self._leaves = [
+            (name, leaf.numpy() if isinstance(leaf, Tensor) else leaf)
+            for called, tree in zip(_input_names(f, inputs), inputs, strict=True)
+            for name, leaf in _named_leaves(called, tree)
         ]
-    return GradcheckReport(findings)
+        self._checked = [_is_real(leaf) for _, leaf in self._leaves]
+        named = list(_named_parameters(parameters))
+        self._parameters = [parameter for _, parameter in named]
+        real = [pair for pair, chosen in zip(self._leaves, self._checked, strict=True) if chosen]
+        self.names = [name for name, _ in [*real, *named]]
+        if not self.names:
+            raise ArgumentError(
+                "gradcheck: expected a floating-point input; got none; write 1.0 for 1"
+            )
+        plain = [leaf for _, leaf in real] + [p.numpy() for p in self._parameters]
+        self.values = [np.array(value, dtype=np.float64) for value in plain]
+
+    def function(self, *arrays: Any) -> Any:
+        """The function of what is checked, with everything else in its place."""
+        moved = iter(arrays)
+        given = (
+            next(moved) if chosen else leaf
+            for (_, leaf), chosen in zip(self._leaves, self._checked, strict=True)
+        )
+        arguments = [rebuilt(tree, given) for tree in self._inputs]
+        with substituted(self._parameters, list(moved)):
+            return self._f(*arguments)
 
 
-def _check_input(
-    name: str,
-    moved: Callable[..., Array],
-    value: Array,
-    gradient: Array,
-    cotangent: Array,
-    random: "np.random.Generator",
-) -> Finding:
-    scale = float(np.max(np.abs(gradient), initial=0.0))
-    worst = Finding(name, value.shape, Verdict.PASS, 0.0, "", 0.0, 0.0, 0.0)
-    for at, direction, width, exact in _directions(value, random):
-        analytic = float(np.sum(gradient * direction))
-        line = Line(partial(moved, direction), cotangent, width)
-        # Along an axis only that element's own size excuses rounding; a direction mixes them all.
-        slack = (1e-14 if exact else 1e-9) * scale
-        verdict, numeric, error_bar = compare(line, analytic, scale, slack)
-        error = abs(analytic - numeric) / (max(scale, abs(numeric)) or 1.0)
-        if (verdict.badness, error) >= (worst.verdict.badness, worst.error):
-            worst = Finding(name, value.shape, verdict, error, at, analytic, numeric, error_bar)
-    return worst
+def _is_real(leaf: Any) -> bool:
+    return np.asarray(leaf).dtype.kind == "f"
 
 
-def compare(
-    line: Line, analytic: float, scale: float, slack: float
-) -> tuple[Verdict, float, float]:
-    """Judge one derivative by the slope of a line at 0.
-
-    Args:
-        line: the function along the line.
-        analytic: the derivative to be judged.
-        scale: the size of the input's gradient.
-        slack: how far rounding may have moved the analytic value.
-
-    Returns:
-        The verdict, the numeric derivative, and its error bar.
-    """
-    numeric, error = line.slope(scale)
-    if not (math.isfinite(analytic) and math.isfinite(numeric)):
-        both_same = analytic == numeric
-        return (Verdict.PASS if both_same else Verdict.UNSTABLE), numeric, error
-    slack += 1e-9 * max(abs(analytic), abs(numeric))
-    if abs(analytic - numeric) > 10 * error + slack:
-        return _second_look(line, analytic, Slope(numeric, error), slack)
-    if _is_trusted(line, Slope(numeric, error), scale):
-        return Verdict.PASS, numeric, error
-    for near in line.nearer_slopes():
-        if abs(analytic - near.value) <= 10 * near.error + slack and _is_trusted(line, near, scale):
-            return Verdict.PASS, near.value, near.error
-    return Verdict.UNSTABLE, numeric, error
+def _input_names(f: Callable[..., Any], inputs: Sequence[Any]) -> Iterator[str]:
+    """What f itself calls its arguments, where that can be told."""
+    names = []
+    try:
+        parameters = inspect.signature(getattr(f, "forward", f)).parameters.values()
+        names = [p.name for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+    except (TypeError, ValueError):  # some functions have no signature
+        pass
+    for i in range(len(inputs)):
+        yield names[i] if i < len(names) else f"input {i}"
 
 
-def _is_trusted(line: Line, found: Slope, scale: float) -> bool:
-    """Whether an error bar is so small that it would not hide a wrong derivative.
-
-    Where nothing moves at all there is nothing to hide.
-    """
-    size = max(1e-4 * scale, 1e-4 * abs(found.value), 1e-6 * line.steepness)
-    return found.error <= size or not np.any(line.alive)
-
-
-def _second_look(
-    line: Line, analytic: float, first: Slope, slack: float
-) -> tuple[Verdict, float, float]:
-    """Tell a kink from a mistake: a step may have crossed one that is not at this very point."""
-    for near in line.nearer_slopes():
-        agrees = abs(analytic - near.value) <= 10 * near.error + slack
-        # Only a difference that contradicts the first one excuses it; a blurred one does not.
-        contradicts = abs(first.value - near.value) > 10 * (first.error + near.error)
-        if agrees and contradicts:
-            return Verdict.PASS, near.value, near.error
-    sides = line.one_sided_slopes()
-    if sides is not None:
-        margin = 1e-3 * abs(sides[1] - sides[0])
-        if min(sides) - margin <= analytic <= max(sides) + margin:
-            return Verdict.KINK, first.value, first.error
-    resolved = abs(analytic - first.value) > 10 * line.floor
-    return (Verdict.WRONG if resolved else Verdict.UNSTABLE), first.value, first.error
+def _named_leaves(name: str, tree: Any) -> Iterator[tuple[str, Any]]:
+    """The arrays in an input, each with its path, as ``p['w']``."""
+    if isinstance(tree, Tensor) and tree.name:
+        yield tree.name, tree
+    elif not is_container(tree):
+        yield name, tree
+    elif tree is not None:
+        for key, item in tree.items() if isinstance(tree, dict) else enumerate(tree):
+            yield from _named_leaves(f"{name}[{key!r}]", item)
 
 
-def _directions(
-    value: Array, random: "np.random.Generator"
-) -> Iterator[tuple[str, Array, float, bool]]:
-    """Each axis of a small input, exactly; a few random directions of a large one."""
-    typical = typical_size(value)
-    if value.size > _ALL_ELEMENTS:
-        for i in range(_DIRECTIONS):
-            direction = random.standard_normal(value.shape)
-            yield f"direction {i + 1} of {_DIRECTIONS}", direction, typical, False
-        return
-    for index in np.ndindex(value.shape):
-        direction = np.zeros(value.shape, dtype=np.float64)
-        direction[index] = 1.0
-        yield str(tuple(map(int, index))), direction, abs(float(value[index])) or typical, True
-
-
-def typical_size(value: Array) -> float:
-    """The root mean square of what is finite and not zero; 1 where nothing is."""
-    numbers = np.abs(value[np.isfinite(value) & (value != 0)])
-    if not numbers.size:
-        return 1.0
-    largest = float(np.max(numbers))
-    return largest * float(np.sqrt(np.mean(np.square(numbers / largest))))
+def _named_parameters(parameters: Parameters) -> Iterable[tuple[str, Tensor]]:
+    if isinstance(parameters, Module):
+        return parameters.named_parameters()
+    if isinstance(parameters, Mapping):
+        return parameters.items()
+    return [(p.name or f"parameter {i}", p) for i, p in enumerate(parameters)]

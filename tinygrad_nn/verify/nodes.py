@@ -1,11 +1,14 @@
-"""A check of every gradient inside a recording: move one value, replay what depends on it.
+"""A check of every gradient inside a recording.
+
+What arrives at a node is right if its users' gradients are, and each of them passes the right part
+on. So each node is moved alone, and only its users are computed again: that takes as long as a few
+backward passes. Only behind a mistake everything up to the output is.
 
 The recording is lifted to float64 first. A value that stop_gradient holds constant stays where
 it is, because that is what the gradient is told.
 """
 
-from collections.abc import Mapping, Sequence
-from functools import partial
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,8 +17,11 @@ from .._typing import Array
 from ..autograd import Graph, Node
 from ..autograd.backward import gradients, plan
 from ..primitives import ASTYPE, Trait
+from .check import typical_size
 from .differences import Line
-from .gradcheck import Verdict, compare, typical_size
+from .judge import judge
+from .replay import replayed
+from .verdicts import Element, Verdict
 
 __all__ = ["NodeCheck", "check_nodes"]
 
@@ -23,11 +29,16 @@ _DIRECTIONS = 3
 
 
 class NodeCheck(NamedTuple):
-    """The verdict on the gradient of one node, along the worst of a few random directions."""
+    """The verdict on the gradient of one node, along the worst of a few random directions.
+
+    The one element of a scalar is its own direction: there the numbers are its gradient.
+    """
 
     verdict: Verdict
     analytic: float
     numeric: float
+    right: bool = True
+    begins: bool = False  # whether the mistake is made here: what its users received is right
 
 
 def check_nodes(graph: Graph, seed: Array, rng: Any = 0) -> dict[Node, NodeCheck]:
@@ -41,45 +52,78 @@ def check_nodes(graph: Graph, seed: Array, rng: Any = 0) -> dict[Node, NodeCheck
     Returns:
         A verdict for each node that a gradient reaches, the output apart.
     """
-    random = np.random.default_rng(rng)
-    (root,) = graph.outputs
-    twins = _lifted(graph)
-    cotangent = np.asarray(seed, dtype=np.float64)
-    top = twins[root]
-    arrived = gradients(plan([top]), [(top, cotangent)])
-    checks = {}
-    for node in graph.nodes:
-        twin = twins[node]
-        if node is root or twin not in arrived:
+    lifted = _Lifted(graph, seed, np.random.default_rng(rng))
+    checks: dict[Node, NodeCheck] = {}
+    for node in reversed(graph.nodes):  # users first
+        if node in graph.outputs or lifted.twins[node] not in lifted.arrived:
             continue
-        checks[node] = _check_node(graph, twins, node, arrived[twin], cotangent, random)
+        behind = any(not checks[user].right for user in lifted.users[node] if user in checks)
+        found = lifted.judged(node, lifted.everything if behind else lifted.nearby)
+        checks[node] = found._replace(begins=not found.right and not behind)
     return checks
 
 
-def _check_node(
-    graph: Graph,
-    twins: Mapping[Node, Node],
-    node: Node,
-    gradient: Array,
-    cotangent: Array,
-    random: "np.random.Generator",
-) -> NodeCheck:
-    value = twins[node].value
-    downstream = _downstream(graph, node)
-    worst = NodeCheck(Verdict.PASS, 0.0, 0.0)
-    if value.size == 0:
-        return worst
-    scale = float(np.linalg.norm(np.where(np.isfinite(gradient), gradient, 0)))
-    for _ in range(_DIRECTIONS):
+Moved = Callable[[Node], tuple[Callable[[Array], Array], Array]]
+
+
+class _Lifted:
+    """A recording in float64, node for node, and the gradients that arrive in it."""
+
+    def __init__(self, graph: Graph, seed: Array, random: "np.random.Generator") -> None:
+        self.graph = graph
+        self.random = random
+        self.twins = _lifted(graph)
+        (root,) = graph.outputs
+        self.cotangent = np.asarray(seed, dtype=np.float64)
+        self.top = self.twins[root]
+        self.arrived = gradients(plan([self.top]), [(self.top, self.cotangent)])
+        self.arrived[self.top] = self.cotangent
+        self.users: dict[Node, list[Node]] = {node: [] for node in graph.nodes}
+        for node in graph.nodes:
+            for parent in dict.fromkeys(node.parents):
+                self.users[parent].append(node)
+
+    def judged(self, node: Node, moved: Moved) -> NodeCheck:
+        """Judge a node along random directions, by what moving it moves."""
+        twin = self.twins[node]
+        worst = Element((), Verdict.PASS, 0.0, 0.0, 0.0)
+        if twin.value.size:
+            f, weights = moved(node)
+            for _ in range(_DIRECTIONS if twin.value.size > 1 else 1):
+                direction = self._direction(twin.value)
+                line = Line(
+                    lambda t, d=direction: f(twin.value + t * d),  # type: ignore[misc]
+                    weights,
+                    typical_size(twin.value),
+                )
+                found = judge(line, float(np.sum(self.arrived[twin] * direction)))
+                worst = max(found, worst, key=lambda e: (not e.right, e.verdict.badness))
+        return NodeCheck(worst.verdict, worst.analytic, worst.numeric, worst.right)
+
+    def _direction(self, value: Array) -> Array:
+        if value.size == 1:
+            return np.ones_like(value)
         # What is infinite already stays where it is.
-        direction = np.where(np.isfinite(value), random.standard_normal(value.shape), 0)
-        along = partial(_replayed, graph, twins, downstream, node, direction)
-        line = Line(along, cotangent, typical_size(value))
-        analytic = float(np.sum(gradient * direction))
-        verdict, numeric, _ = compare(line, analytic, scale, 1e-9 * scale)
-        if verdict.badness >= worst.verdict.badness:
-            worst = NodeCheck(verdict, analytic, numeric)
-    return worst
+        return np.where(np.isfinite(value), self.random.standard_normal(value.shape), 0)
+
+    def nearby(self, node: Node) -> tuple[Callable[[Array], Array], Array]:
+        """The users of a node as a function of its value, and the cotangents they received."""
+        twin = self.twins[node]
+        users = [self.twins[u] for u in self.users[node] if not _is_opaque(u)]
+        users = [user for user in users if user in self.arrived]
+
+        def f(value: Array) -> Array:
+            # Each by itself: where one user is an input of another, that one stays where it is.
+            moved = [replayed([user], {twin: value})[user] for user in users]
+            return np.concatenate([np.ravel(y) for y in moved])
+
+        return f, np.concatenate([np.ravel(self.arrived[user]) for user in users])
+
+    def everything(self, node: Node) -> tuple[Callable[[Array], Array], Array]:
+        """The output of the recording as a function of a node's value."""
+        twin = self.twins[node]
+        downstream = [self.twins[n] for n in _downstream(self.graph, node)]
+        return lambda value: replayed(downstream, {twin: value})[self.top], self.cotangent
 
 
 def _lifted(graph: Graph) -> dict[Node, Node]:
@@ -109,32 +153,14 @@ def _lifted_static(node: Node) -> dict[str, Any]:
     return {"dtype": np.float64} if node.primitive is ASTYPE else node.static or {}
 
 
+def _is_opaque(node: Node) -> bool:
+    return node.primitive is not None and Trait.OPAQUE in node.primitive.traits
+
+
 def _downstream(graph: Graph, start: Node) -> Sequence[Node]:
     """What has to be computed again when one value moves, in order."""
     moved = {start}
     for node in graph.nodes:
-        opaque = node.primitive is not None and Trait.OPAQUE in node.primitive.traits
-        if not opaque and any(parent in moved for parent in node.parents):
+        if not _is_opaque(node) and any(parent in moved for parent in node.parents):
             moved.add(node)
     return [node for node in graph.nodes if node in moved and node is not start]
-
-
-def _replayed(
-    graph: Graph,
-    twins: Mapping[Node, Node],
-    downstream: Sequence[Node],
-    start: Node,
-    direction: Array,
-    t: float,
-) -> Array:
-    """The output with one value moved along a direction."""
-    fresh = {start: twins[start].value + t * direction}
-    for node in downstream:
-        twin = twins[node]
-        values = [
-            fresh.get(i, twins[i].value) if isinstance(i, Node) else twin.inputs[position]
-            for position, i in enumerate(node.inputs)
-        ]
-        if twin.primitive is not None:  # what lies downstream was computed
-            fresh[node] = twin.primitive.evaluate(values, twin.static or {})
-    return np.asarray(fresh[graph.outputs[0]])

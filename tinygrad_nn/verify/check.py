@@ -1,0 +1,202 @@
+"""One check: a function of float64 arrays, its gradient from the recording, and its slopes."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .._typing import Array
+from ..autograd import Node, Tensor, no_grad, plain_output, vjp
+from ..autograd.backward import gradients
+from ..autograd.containers import is_container, leaves
+from ..autograd.run import Run
+from .differences import Line
+from .judge import judge
+from .replay import ComplexStep
+from .verdicts import Element, Verdict
+
+__all__ = ["Check", "Way", "typical_size"]
+
+_NEGLIGIBLE = 1e-8  # of the least slope that can be seen beside f: of a saturated output, say
+_CANCELLED = 1e-12  # of what was added up to nearly nothing
+_REPEATABLE = 1e-13  # threads that add up in another order differ by rounding alone
+
+
+class Way(NamedTuple):
+    """Where to go from the point of a check: how inputs move, and what the function does then."""
+
+    moves: Mapping[int, Array]  # for the number of an input, its direction; others stay
+    width: float  # the size of the numbers that are moved
+    outputs: Callable[[float], Array]  # at so much of the way
+
+
+class Check:
+    """The derivatives of a function at a point, for a random cotangent.
+
+    Args:
+        f: takes Tensors, returns an array or a container of them.
+        values: where, in float64.
+        names: what the report calls the inputs.
+        random: the source of the cotangent, and of directions.
+        order: which derivative of the user's function f's gradient is.
+    """
+
+    def __init__(
+        self,
+        f: Callable[..., Any],
+        values: Sequence[Array],
+        names: Sequence[str],
+        random: "np.random.Generator",
+        order: int = 1,
+    ) -> None:
+        self._f = f
+        self.values = values
+        self.names = names
+        self.random = random
+        self.order = order
+        y = self.evaluate(values)
+        started = time.perf_counter()
+        again = self.evaluate(values)
+        self.seconds = time.perf_counter() - started  # what one evaluation takes
+        self.cotangent: Array = random.standard_normal(y.shape)
+        self.run = self._run()
+        self.gradients: tuple[Array, ...] = ()
+        self.repeats = _alike(y, again) and _alike(y, self.run.y.value)
+        if self.repeats:
+            self.gradients = self.pull(self.cotangent)
+            pulled = self._pulled_again()
+            self.repeats = bool(pulled) and all(map(_alike, self.gradients, pulled))
+
+    @property
+    def unit(self) -> float:
+        """A scalar's numbers are shown as its own gradient, not as the cotangent's."""
+        return float(self.cotangent.item()) if self.cotangent.size == 1 else 1.0
+
+    def evaluate(self, arrays: Sequence[Array]) -> Array:
+        """The outputs as one array, without a recording."""
+        with no_grad():
+            return plain_output(self._joined(*map(Tensor, arrays)))
+
+    def pull(self, cotangent: Array) -> tuple[Array, ...]:
+        """The gradient by each input that the recording gives."""
+        with no_grad():
+            return self.run.pull([(self.run.y, cotangent)])
+
+    def gradient(self, *inputs: Any) -> Any:
+        """The gradient as a function of the same inputs, as one row: what order 2 checks."""
+        _, pullback = vjp(self._joined, *inputs)
+        return np.concatenate([np.ravel(part) for part in pullback(self.cotangent)])
+
+    def _joined(self, *inputs: Any) -> Any:
+        """All that f returns, as one array."""
+        y = self._f(*inputs)
+        several = leaves(y) if is_container(y) else []
+        return np.concatenate([np.ravel(leaf) for leaf in several]) if several else y
+
+    def _run(self) -> Run:
+        with no_grad():  # whatever f closes over is a constant here
+            return Run(self._joined, self.values, {}, tuple(range(len(self.values))))
+
+    def _pulled_again(self) -> tuple[Array, ...]:
+        again = self._run()
+        if again.y.value.shape != self.cotangent.shape:
+            return ()
+        with no_grad():
+            return again.pull([(again.y, self.cotangent)])
+
+    @cached_property
+    def complex_step(self) -> ComplexStep | None:
+        """Derivatives by a complex step, where every recorded row allows it."""
+        return ComplexStep.of(self.run, self.evaluate)
+
+    def way(self, moves: Mapping[int, Array], width: float) -> Way:
+        """A way from the point along one direction for each input that moves."""
+
+        def outputs(t: float) -> Array:
+            return self.evaluate(
+                [v + t * moves[i] if i in moves else v for i, v in enumerate(self.values)]
+            )
+
+        return Way(moves, width, outputs)
+
+    def axis(self, i: int, index: tuple[int, ...]) -> Way:
+        """The way that moves one element of an input."""
+        value = self.values[i]
+        direction = np.zeros(value.shape, dtype=np.float64)
+        direction[index] = 1.0
+        size = abs(float(value[index]))
+        return self.way({i: direction}, size if 0 < size < np.inf else typical_size(value))
+
+    def _is_finite_along(self, way: Way) -> bool:
+        return all(bool(np.all(np.isfinite(self.values[i][m != 0]))) for i, m in way.moves.items())
+
+    def judged(
+        self,
+        way: Way,
+        weights: Array | None = None,
+        gradients: Sequence[Array] | None = None,
+    ) -> Element:
+        """The verdict on the derivative along a way, by the check's own cotangent or another."""
+        weights = self.cotangent if weights is None else weights
+        gradients = self.gradients if gradients is None else gradients
+        line = Line(way.outputs, weights, way.width)
+        exact = None
+        if self.complex_step is not None:
+            exact = self.complex_step.slope(way.moves, weights, line.width)
+        element = judge(line, _along(gradients, way), exact)
+        if element.verdict is Verdict.WRONG and not self._is_finite_along(way):
+            return replace(element, verdict=Verdict.UNSTABLE)  # infinity does not move
+        if element.verdict is not Verdict.UNSTABLE:
+            return element
+        still = np.where(line.frozen(), weights, 0.0)
+        if still.any() and np.any(weights - still) and _along(self.pull(still), way) == 0:
+            # The rounding of large outputs that never move may hide the small ones that do.
+            return self.judged(way, weights - still, gradients)
+        size = max(abs(element.analytic), abs(element.numeric))
+        cancels = abs(element.numeric) <= 10 * line.floor and size <= self._rounding_along(way)
+        if cancels or size < _NEGLIGIBLE * line.floor:
+            return replace(element, verdict=Verdict.PASS)
+        return element
+
+    def _rounding_along(self, way: Way) -> float:
+        """What rounding may leave of contributions that cancel, as to a bias before a softmax."""
+        moved = {self.run.inputs[i] for i in way.moves}
+        received = (
+            float(np.sum(np.abs(g)))
+            for node, g in self._arrived.items()
+            if not moved.isdisjoint(node.parents)
+        )
+        return _CANCELLED * sum(received)
+
+    @cached_property
+    def _arrived(self) -> Mapping[Node, Array]:
+        """The gradient at each recorded value."""
+        with no_grad():
+            return gradients(self.run.visit, [(self.run.y, self.cotangent)])
+
+
+@np.errstate(invalid="ignore")
+def _along(gradients: Sequence[Array], way: Way) -> float:
+    """The derivative along a way; what does not move does not count, whatever its gradient."""
+    parts = (np.sum(gradients[i] * m, where=m != 0) for i, m in way.moves.items())
+    return float(sum(parts))
+
+
+def _alike(one: Array, other: Array) -> bool:
+    """Whether two runs gave the same, up to a rounding that threads may do in another order."""
+    if one.shape != other.shape:
+        return False
+    size = float(np.max(np.abs(one[np.isfinite(one)]), initial=0.0))
+    return np.allclose(one, other, rtol=_REPEATABLE, atol=_REPEATABLE * size, equal_nan=True)
+
+
+def typical_size(value: Array) -> float:
+    """The root mean square of what is finite and not zero; 1 where nothing is."""
+    numbers = np.abs(value[np.isfinite(value) & (value != 0)])
+    if not numbers.size:
+        return 1.0
+    largest = float(np.max(numbers))
+    return largest * float(np.sqrt(np.mean(np.square(numbers / largest))))

@@ -1,0 +1,222 @@
+"""Judging one derivative by what the function does along a line.
+
+A first look tries a few steps, until one gives a difference that is exact enough and agrees. All
+else needs a second look, over steps from large to tiny: what the smallest trusted steps agree on is
+the truth at this point, whatever happens further away.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import pairwise
+
+from .differences import COARSE_TO_FINE, FIRST, Line, Slope, Window
+from .verdicts import Element, Verdict
+
+__all__ = ["judge"]
+
+_TRUSTED = 1e-4  # of what is measured: a wider error bar could hide a wrong derivative
+_SMALL = 2.0**-6  # where f is flat in smaller steps alone, it may only be rounded
+_LEVEL = 100  # times the least slope that can be seen is what rounding makes of a zero
+_UNDERFLOW = 1e-300  # below this products of what is not zero vanish
+_LEAST_JUMP = 1e-6  # of how far f moves at all: smaller ones are steps of its rounding
+_QUANTUM = 2.0**-16  # moves may vanish in smaller steps where f computes in less precision
+
+
+def judge(line: Line, analytic: float, exact: float | None = None) -> Element:
+    """Judge one derivative by the slope of a line at 0.
+
+    Args:
+        line: the function along the line.
+        analytic: the derivative to be judged.
+        exact: its value by a complex step, where there is one. It excuses differences that cannot
+            be trusted, and overrules those that agree within a wide error bar.
+    """
+    if not line.alive.any() and line.window(line.widths[-1] * 2.0 ** FIRST[-1]).flat:
+        return _crosschecked(_still(line, analytic), exact, line)
+    if line.is_level() and abs(analytic) <= _LEVEL * line.floor:
+        return Element((), Verdict.PASS, analytic, 0.0, line.floor)
+    for window in _first_windows(line):
+        if _is_trusted(line, window):
+            if not window.bends and _agree(analytic, window):
+                return _crosschecked(_element(Verdict.PASS, analytic, window), exact, line)
+            break  # no need of another step before the second look
+    return _second_look(line, analytic, exact)
+
+
+def _still(line: Line, analytic: float) -> Element:
+    """Nothing moves within the widest step. A slope below the rounding of f cannot be excluded."""
+    verdict = Verdict.UNSTABLE
+    if analytic == 0:
+        verdict = Verdict.UNUSED if line.frozen().all() else Verdict.PASS
+    elif not abs(analytic) <= 10 * line.floor + _UNDERFLOW:
+        verdict = Verdict.WRONG if line.is_finite else Verdict.UNSTABLE
+    return Element((), verdict, analytic, 0.0, line.floor)
+
+
+def _first_windows(line: Line) -> Iterator[Window]:
+    for width in line.widths:
+        for power in FIRST:
+            yield line.window(width * 2.0**power)
+
+
+def _is_trusted(line: Line, window: Window, of_all: float = 0.0) -> bool:
+    """Whether an error bar is so small that it would not hide a wrong derivative.
+
+    It is compared with the derivative, with what cancels in it, and with a part of how steep the
+    function is as a whole.
+    """
+    if window.flat:
+        of_all = 1e-2
+    size = max(abs(window.central.value), 1e-2 * window.reach, of_all * line.steepness)
+    return window.central.error <= _TRUSTED * size
+
+
+def _agree(analytic: float, window: Window, errors: float = 10.0) -> bool:
+    """Whether they agree within errors of the difference, and the rounding of the analytic."""
+    if not math.isfinite(analytic):
+        return False
+    numeric = window.central
+    rounding = 1e-9 * max(abs(analytic), abs(numeric.value)) + 1e-13 * window.reach
+    return abs(analytic - numeric.value) <= errors * numeric.error + rounding + _UNDERFLOW
+
+
+def _element(verdict: Verdict, analytic: float, window: Window) -> Element:
+    if verdict is Verdict.JUMP:
+        return Element((), verdict, analytic, math.nan, math.inf, jump=window.jump)
+    element = Element((), verdict, analytic, window.central.value, window.central.error)
+    if verdict is Verdict.KINK:
+        sides = (window.left.value, window.right.value)
+        return replace(element, slopes=sides, interval=window.interval)
+    return element
+
+
+def _crosschecked(element: Element, exact: float | None, line: Line) -> Element:
+    """Let the complex step, which subtracts nothing, confirm a verdict or overrule it."""
+    if exact is None or not math.isfinite(exact):
+        return element
+    reach = line.window(line.width * 2.0 ** FIRST[0]).reach
+    found = Slope(exact, 1e-10 * abs(exact) + 1e-14 * reach)
+    contradicts = abs(element.numeric - exact) > 10 * (element.error_bar + found.error)
+    if contradicts or not math.isfinite(element.numeric):
+        return element
+    if element.verdict is Verdict.UNSTABLE and found.agrees(Slope(element.analytic, 0.0)):
+        return replace(element, verdict=Verdict.PASS, numeric=exact, error_bar=found.error)
+    rounded = Slope(element.analytic, line.floor)
+    if element.verdict is Verdict.PASS and not found.agrees(rounded):
+        return replace(element, verdict=Verdict.WRONG, numeric=exact, error_bar=found.error)
+    return element
+
+
+def _second_look(line: Line, analytic: float, exact: float | None) -> Element:
+    """What the finest steps agree on decides: they see past a kink or a jump close by."""
+    windows = sorted(
+        (line.window(width * 2.0**power) for width in line.widths for power in COARSE_TO_FINE),
+        key=lambda window: window.step,
+    )
+    still = [w.step for w in windows if w.flat]
+    if still and max(still) < _QUANTUM * line.width:  # rounding, where f is coarser than it says
+        windows = [w for w in windows if not w.flat]
+    windows = list(_with_noise(windows))
+    seen = [(w, kind) for w in windows if (kind := _kind(line, w)) is not None]
+    for (fine, kind), (coarse, other) in pairwise(seen):
+        if kind is other and _same(fine, coarse, kind):
+            run = _run(fine, kind, [w for w, shown in seen if shown is kind])
+            if kind is Verdict.PASS and (kink := _unresolved_kink(run, seen)) is not None:
+                return _element(Verdict.KINK, analytic, kink)
+            return _decided(line, analytic, exact, kind, windows, run)
+    best = min(windows, key=lambda w: w.central.error)
+    alone = [w for w, kind in seen if kind is Verdict.PASS and _agree(analytic, w)]
+    if not alone and best.central.error <= 10 * _TRUSTED * abs(best.central.value):
+        alone = [best] if _agree(analytic, best, errors=3.0) else []
+    verdict = Verdict.PASS if alone else Verdict.UNSTABLE
+    return _crosschecked(_element(verdict, analytic, alone[0] if alone else best), exact, line)
+
+
+def _with_noise(windows: list[Window]) -> Iterator[Window]:
+    """Windows from small to large, with a noise of f that its dtype does not tell of.
+
+    Whatever bends a function shrinks with the step; what does not shrink is noise, in all
+    steps that are larger.
+    """
+    noise = 0.0
+    for window, coarser in zip(windows, [*windows[1:], None], strict=True):
+        if coarser is not None and not window.jump:
+            noise = max(noise, window.bend - coarser.bend / 2)
+        yield window.noisier(noise)
+
+
+def _unresolved_kink(
+    run: Sequence[Window], seen: Sequence[tuple[Window, Verdict]]
+) -> Window | None:
+    """A kink that larger steps show, so slight that the rounding of smaller ones hides it."""
+    blur = min(map(_blur, run))
+    kinks = [w for w, kind in seen if kind is Verdict.KINK]
+    for near, far in pairwise(kinks):
+        if _same(near, far, Verdict.KINK) and blur > 0.1 * near.gap:
+            return min(near, far, key=lambda w: w.left.error + w.right.error)
+    return None
+
+
+def _run(fine: Window, kind: Verdict, windows: Sequence[Window]) -> list[Window]:
+    """Windows that show the same, from a fine one outwards, up to the first that does not."""
+    run, best = [fine], fine
+    for window in windows:
+        if window.step <= fine.step:
+            continue
+        if not _same(best, window, kind) or (kind is Verdict.PASS and window.bends):
+            break
+        run.append(window)
+        best = min(best, window, key=_blur)
+    return run
+
+
+def _blur(window: Window) -> float:
+    return window.central.error
+
+
+def _decided(
+    line: Line,
+    analytic: float,
+    exact: float | None,
+    kind: Verdict,
+    windows: Sequence[Window],
+    run: Sequence[Window],
+) -> Element:
+    """What a run of windows says that show the same: the most exact of them speaks."""
+    if kind is Verdict.JUMP:
+        return _element(kind, analytic, run[0])
+    if kind is Verdict.KINK:
+        return _element(kind, analytic, min(run, key=lambda w: w.left.error + w.right.error))
+    best, *others = sorted(run, key=_blur)
+    # Three differences may lie on a line by chance; another step finds the same slope by none.
+    spread = min((abs(w.central.value - best.central.value) for w in others), default=0.0)
+    best = best._replace(central=Slope(best.central.value, max(best.central.error, spread)))
+    if _agree(analytic, best):
+        return _crosschecked(_element(Verdict.PASS, analytic, best), exact, line)
+    resolved = not abs(analytic - best.central.value) <= 10 * line.floor
+    if run[0].flat and max(w.step for w in windows if w.flat) < _SMALL * line.width:
+        # Rounded to a grid, or saturated: what larger steps show may be meant as well.
+        resolved = resolved and not any(abs(analytic) <= 3 * w.reach for w in windows)
+    return _element(Verdict.WRONG if resolved else Verdict.UNSTABLE, analytic, best)
+
+
+def _kind(line: Line, window: Window) -> Verdict | None:
+    """What a window shows: a smooth function (PASS), a kink, a jump, or nothing clear."""
+    least = max(_LEAST_JUMP * line.steepness * line.widths[-1], 1e-8 * line.size)
+    if abs(window.jump) > least:
+        return Verdict.JUMP
+    if window.bends and window.left.error + window.right.error < 0.05 * window.gap:
+        return Verdict.KINK
+    return Verdict.PASS if _is_trusted(line, window, of_all=1e-3) else None
+
+
+def _same(fine: Window, coarse: Window, kind: Verdict) -> bool:
+    """Whether two windows show the same, so that neither does by chance."""
+    if kind is Verdict.JUMP:
+        return abs(fine.jump - coarse.jump) <= 0.2 * abs(coarse.jump)
+    if kind is Verdict.KINK:
+        near = 0.05 * max(fine.gap, coarse.gap)
+        sides = ((fine.left, coarse.left), (fine.right, coarse.right))
+        return all(abs(a.value - b.value) <= near or a.agrees(b) for a, b in sides)
+    return fine.central.agrees(coarse.central)
