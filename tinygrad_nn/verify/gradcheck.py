@@ -41,7 +41,7 @@ def gradcheck(
     scalar f they are its own.
 
     Floating-point inputs are checked, in float64; others are passed on as they are. Inputs of more
-    than 1,024 elements, and those that would take more than a few seconds, are probed along 8
+    than 1,024 elements, and those that would take more than a few seconds, are probed along a few
     random directions instead of element by element; the report says so, and a wrong element is
     still found.
 

@@ -13,9 +13,10 @@ from .verdicts import Element, Finding, Verdict
 __all__ = ["findings"]
 
 _BY_ELEMENT = 1024  # larger inputs are probed along random directions
-_SECONDS = 2.0  # what checking by element may take, as far as that can be foreseen
-_EVALUATIONS = 9  # of the function for one derivative, usually
-_DIRECTIONS = 8
+_SECONDS = 1.5  # what checking by element may take, as far as that can be foreseen
+_EVALUATIONS = 20  # of the function for one derivative, on average
+_DIRECTIONS, _FEWEST_DIRECTIONS = 8, 3
+_MOST_EVALUATIONS = 70  # for a derivative that needs a second look
 _JOINT_DIRECTIONS = 4
 _NEGLIGIBLE = 1e-12  # of the largest confirmed gradient by the same input
 
@@ -68,7 +69,7 @@ def _finding(check: Check, i: int, probed: bool, jacobian: bool) -> Finding:
         if e.verdict is Verdict.UNSTABLE and max(abs(e.analytic), abs(e.numeric)) < negligible:
             elements[k] = replace(e, verdict=Verdict.PASS)
     scaled = tuple(element.scaled(check.unit) for element in elements)
-    directions = _DIRECTIONS if probed else 0
+    directions = _directions(check) if probed else 0
     return Finding(check.names[i], check.values[i].shape, scaled, check.order, directions)
 
 
@@ -90,13 +91,19 @@ def _of_each_output(check: Check, i: int) -> Iterator[Element]:
 def _along_directions(check: Check, i: int) -> Iterator[Element]:
     value = check.values[i]
     width = typical_size(value)
-    for k in range(_DIRECTIONS):
+    for k in range(_directions(check)):
         direction = check.random.standard_normal(value.shape)
         element = replace(check.judged(check.way({i: direction}, width)), index=(k,))
         if element.verdict is Verdict.WRONG:
             yield _narrowed(check, i, direction, element)
             return  # one wrong element is enough to be told of
         yield element
+
+
+def _directions(check: Check) -> int:
+    """How many directions there is time for."""
+    affordable = _SECONDS / (_MOST_EVALUATIONS * max(check.seconds, 1e-9) * len(check.values))
+    return int(min(max(affordable, _FEWEST_DIRECTIONS), _DIRECTIONS))
 
 
 def _narrowed(check: Check, i: int, direction: Array, found: Element) -> Element:
