@@ -104,7 +104,7 @@ class Line:
         # Over a wide step, to the side that moves less: the other may grow beyond all measure.
         sums = [_finite_sum(np.abs(move)) for move in moves]
         self.steepness = min((total for total in sums if total), default=0.0) / (2 * wide)
-        self._furthest = max(sums)
+        self._furthest = float(np.sum(np.abs(moves)))  # not finite where a move is not
         self._sizes = np.abs(self.weights * self.middle)
         # What lies below this cannot be told from zero in any step.
         self.floor = self.epsilon * _finite_sum(self._sizes) / wide
@@ -137,9 +137,13 @@ class Line:
 
     def is_level(self) -> bool:
         """Whether nothing moves by more than rounding does: all cancels, as in Σ softmax(x)."""
-        window = self.window(self.widths[-1] * 2.0 ** FIRST[-1])
-        move = max(self._furthest, window.reach * window.step)
-        return move <= _ROUNDINGS * self.epsilon * self.size
+        moves = [self._furthest]
+        for width in self.widths:
+            window = self.window(width * 2.0 ** FIRST[-1])
+            if not np.isfinite(window.left.error + window.right.error):
+                return False
+            moves.append(window.reach * window.step)
+        return bool(np.max(moves) <= _ROUNDINGS * self.epsilon * self.size)
 
     def frozen(self) -> Array:
         """Which outputs do not move, however far."""

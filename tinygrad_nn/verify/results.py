@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Collection, Sequence
 from typing import NamedTuple
 
+from .importing import one_line
 from .report import GradcheckReport
 from .tables import table
 from .verdicts import Verdict
@@ -74,6 +75,6 @@ def checked(name: str, run: Callable[[], GradcheckReport]) -> Result:
 
 def _row(result: Result) -> tuple[str, ...]:
     if result.report is None:
-        return result.name, "", "", f"ERROR {type(result.error).__name__}: {result.error}"
+        return result.name, "", "", f"ERROR {one_line(result.error or ValueError())}"
     shapes = " ".join(str(f.shape) for f in result.report.findings if f.order == 1)
     return result.name, shapes, f"{result.report.largest_error:.1e}", result.summary
