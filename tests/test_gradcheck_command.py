@@ -285,7 +285,7 @@ def test_files_of_failures_are_written_too(run, folder):
     "path", ["", "nowhere/x", "model.py/x", ".", os.devnull, "x" * 300, "a\0b"]
 )
 def test_a_file_that_cannot_be_written_is_told_before_the_work(run, monkeypatch, option, path):
-    monkeypatch.setattr("tinygrad_nn.verify.targets.find_target", None)
+    monkeypatch.setattr("tinygrad_nn.verify.command.targets.find_target", None)
     refused(run("model.py::right", option, path))
 
 
@@ -323,7 +323,7 @@ def test_the_self_test_is_run_and_judged(run, monkeypatch, right):
 
     stub = ModuleType("selftest")
     stub.self_test = self_test
-    monkeypatch.setitem(sys.modules, "tinygrad_nn.verify.selftest", stub)
+    monkeypatch.setitem(sys.modules, "tinygrad_nn.verify.library.selftest", stub)
     status, out, _ = run("--self-test", "--only", "exp", "--seed", "3")
     assert out == "12 faults\n"
     assert status == (0 if right else 1)

@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     from . import diagrams, testing, verify
     from .diagrams import draw
     from .verify import gradcheck
-    from .verify.lint import lint
-    from .verify.nonfinite import trace_nonfinite
     from .verify.rows import primitive
+    from .verify.stability.lint import lint
+    from .verify.stability.nonfinite import trace_nonfinite
 
 __version__ = "0.1.0"
 

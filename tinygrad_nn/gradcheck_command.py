@@ -133,7 +133,7 @@ def _refuse_misuse(options: argparse.Namespace) -> None:
 
 def _self_test(options: argparse.Namespace) -> int:
     from .training.progress import progress
-    from .verify.selftest import self_test
+    from .verify.library.selftest import self_test
 
     report = self_test(only=options.only, seed=options.seed, progress=progress)
     _show(str(report))
@@ -164,8 +164,8 @@ def _checks(options: argparse.Namespace) -> "Iterator[list[LibraryCheck]]":
     if options.target is None:
         yield list(library_checks(options.seed, options.order))
         return
-    from .verify.arguments import parse_shapes
-    from .verify.targets import find_target
+    from .verify.command.arguments import parse_shapes
+    from .verify.command.targets import find_target
 
     shapes = parse_shapes(options.shape)
     with find_target(options.target, shapes, options.seed, options.order) as found:
@@ -235,7 +235,7 @@ class _Unshown(io.RawIOBase):
 
 def _told(results: "Results", in_full: bool) -> str:
     """One line for each check, or all that was found by it."""
-    from .verify.writers import error_text
+    from .verify.command.writers import error_text
 
     if not in_full:
         return str(results)
@@ -285,8 +285,8 @@ def _opened_files(options: argparse.Namespace) -> dict[str, Path]:
 
 
 def _text(kind: str, results: "Results", fail_on: "frozenset[Verdict]") -> str:
-    from .verify.page import as_html
-    from .verify.writers import as_json, as_junit
+    from .verify.command.page import as_html
+    from .verify.command.writers import as_json, as_junit
 
     if kind == "junit":
         return as_junit(results, fail_on)

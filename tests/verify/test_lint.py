@@ -7,7 +7,7 @@ import tinygrad_nn as tnn
 from tinygrad_nn import activations as act
 from tinygrad_nn import losses
 from tinygrad_nn.errors import ArgumentError
-from tinygrad_nn.verify.lint import lint
+from tinygrad_nn.verify.stability.lint import lint
 
 DTYPES = pytest.mark.parametrize("dtype", [np.float64, np.float32])
 X = [[1.0, 2.0, -3.0], [0.5, 0.0, -1.0]]

@@ -7,7 +7,7 @@ import tinygrad_nn as tnn
 from tinygrad_nn import activations as act
 from tinygrad_nn import losses
 from tinygrad_nn.errors import ArgumentError, GradientError
-from tinygrad_nn.verify.nonfinite import trace_nonfinite
+from tinygrad_nn.verify.stability.nonfinite import trace_nonfinite
 
 F16, F32, F64 = np.float16, np.float32, np.float64
 

@@ -11,9 +11,9 @@ import pytest
 import tinygrad_nn as tnn
 from tinygrad_nn.errors import ArgumentError, GradientError
 from tinygrad_nn.verify import Verdict, checked
-from tinygrad_nn.verify.arguments import parse_shapes
-from tinygrad_nn.verify.importing import user_line
-from tinygrad_nn.verify.targets import find_target
+from tinygrad_nn.verify.command.arguments import parse_shapes
+from tinygrad_nn.verify.command.importing import user_line
+from tinygrad_nn.verify.command.targets import find_target
 
 
 @pytest.fixture

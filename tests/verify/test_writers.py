@@ -10,8 +10,8 @@ import pytest
 
 import tinygrad_nn as tnn
 from tinygrad_nn.verify import Element, Finding, GradcheckReport, Result, Results, Verdict, checked
-from tinygrad_nn.verify.page import as_html
-from tinygrad_nn.verify.writers import as_json, as_junit, error_text
+from tinygrad_nn.verify.command.page import as_html
+from tinygrad_nn.verify.command.writers import as_json, as_junit, error_text
 
 X = np.array([-1.5, 0.5, 2.0])
 HOSTILE = "<script>alert('ü')</script> & \"x\" \x00\x1b]\udcff"

@@ -1,15 +1,15 @@
 """READER: finite differences beside what backward computed."""
 
-from .catalogue import LibraryCheck, check_library, library_checks
 from .gradcheck import gradcheck
 from .laws import check_laws
-from .lint import LintFinding, LintReport, lint
+from .library.catalogue import LibraryCheck, check_library, library_checks
+from .library.selftest import SelfTestReport, self_test
 from .nodes import NodeCheck, check_nodes
-from .nonfinite import NonfiniteTrace, trace_nonfinite
 from .report import GradcheckReport
 from .results import Result, Results, checked
 from .rows import primitive
-from .selftest import SelfTestReport, self_test
+from .stability.lint import LintFinding, LintReport, lint
+from .stability.nonfinite import NonfiniteTrace, trace_nonfinite
 from .verdicts import Element, Finding, Verdict
 
 __all__ = [

@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from ..errors import ArgumentError
-from .tables import table
+from .text import table
 from .verdicts import Element, Finding, Verdict, worst_verdict
 
 if TYPE_CHECKING:

@@ -4,9 +4,8 @@ import time
 from collections.abc import Callable, Collection, Sequence
 from typing import NamedTuple
 
-from .importing import one_line
 from .report import GradcheckReport
-from .tables import table
+from .text import one_line, table
 from .verdicts import Verdict
 
 __all__ = ["Result", "Results", "checked"]

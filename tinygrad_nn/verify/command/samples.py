@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ArgumentError
-from .importing import one_line, user_line
+from ...errors import ArgumentError
+from ..text import one_line
+from .importing import user_line
 
 __all__ = ["Samples"]
 

@@ -11,9 +11,10 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from .importing import one_line, user_line
-from .results import Result, Results
-from .verdicts import Element, Finding, Verdict
+from ..results import Result, Results
+from ..text import one_line
+from ..verdicts import Element, Finding, Verdict
+from .importing import user_line
 
 __all__ = ["as_json", "as_junit", "error_text", "printable"]
 
@@ -55,7 +56,7 @@ def as_json(results: Results, version: str) -> str:
     Example:
         >>> import json, tinygrad_nn as tnn
         >>> from tinygrad_nn.verify import Results, checked
-        >>> from tinygrad_nn.verify.writers import as_json
+        >>> from tinygrad_nn.verify.command.writers import as_json
         >>> results = Results([checked("square", lambda: tnn.gradcheck(lambda x: x * x, 3.0))])
         >>> found = json.loads(as_json(results, "1.0"))
         >>> found["verdicts"], found["results"][0]["findings"][0]["worst"]["analytic"]
@@ -143,7 +144,7 @@ def error_text(error: BaseException) -> str:
     """An exception in one line, with the user's line that it came through.
 
     Example:
-        >>> from tinygrad_nn.verify.writers import error_text
+        >>> from tinygrad_nn.verify.command.writers import error_text
         >>> error_text(ValueError("no"))
         'ValueError: no'
     """
@@ -169,7 +170,7 @@ def as_junit(results: Results, fail_on: Collection[Verdict] = ()) -> str:
     Example:
         >>> import tinygrad_nn as tnn
         >>> from tinygrad_nn.verify import Results, checked
-        >>> from tinygrad_nn.verify.writers import as_junit
+        >>> from tinygrad_nn.verify.command.writers import as_junit
         >>> results = Results([checked("square", lambda: tnn.gradcheck(lambda x: x * x, 3.0))])
         >>> print(as_junit(results).splitlines()[1][:50])
         <testsuites tests="1" failures="0" errors="0" time

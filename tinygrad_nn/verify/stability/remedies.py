@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from ..autograd import Graph, Node
+from ...autograd import Graph, Node
 from .patterns import called, find
 from .unstable import matching
 

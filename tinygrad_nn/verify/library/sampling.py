@@ -9,9 +9,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .._typing import Array, Shape
-from ..errors import ArgumentError
-from ..primitives import Call, Domain, Primitive, Rewrite
+from ..._typing import Array, Shape
+from ...errors import ArgumentError
+from ...primitives import Call, Domain, Primitive, Rewrite
 
 __all__ = ["on_kinks", "sample"]
 

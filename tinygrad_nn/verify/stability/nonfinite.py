@@ -10,12 +10,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .._typing import Array, Shape
-from ..autograd import Graph, Node
-from ..autograd.backward import gradients, plan, walk
-from ..autograd.recording import SourceLine
-from ..errors import GradientError
-from ..primitives import Trait
+from ..._typing import Array, Shape
+from ...autograd import Graph, Node
+from ...autograd.backward import gradients, plan, walk
+from ...autograd.recording import SourceLine
+from ...errors import GradientError
+from ...primitives import Trait
 from .lint import quoted, recorded
 from .remedies import remedy
 
@@ -119,7 +119,7 @@ def trace_nonfinite(of: Any) -> NonfiniteTrace:
 
     Example:
         >>> import numpy as np, tinygrad_nn as tnn
-        >>> from tinygrad_nn.verify.nonfinite import trace_nonfinite
+        >>> from tinygrad_nn.verify.stability.nonfinite import trace_nonfinite
         >>> x = tnn.Tensor([3.0, 0.0], requires_grad=True, name="x")
         >>> with np.errstate(divide="ignore"):
         ...     trace = trace_nonfinite(np.mean(np.log(x)))

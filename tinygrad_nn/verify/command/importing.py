@@ -13,16 +13,16 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from ..autograd.recording import SourceLine
-from ..errors import ArgumentError
+from ...autograd.recording import SourceLine
+from ...errors import ArgumentError
+from ..text import one_line
 
-__all__ = ["called_from", "importing", "load_file", "load_module", "one_line", "user_line"]
+__all__ = ["called_from", "importing", "load_file", "load_module", "user_line"]
 
-_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+_PACKAGE = str(Path(__file__).absolute().parents[2]) + os.sep
 _INSTALLED = tuple(
     sysconfig.get_path(name) + os.sep for name in ("stdlib", "platstdlib", "purelib", "platlib")
 )
-_LONGEST = 300  # characters of a user's message, which one line can show
 
 
 @contextmanager
@@ -141,21 +141,11 @@ def called_from(line: SourceLine, call: Callable[[], Any]) -> Any:
     return eval(code.replace(co_firstlineno=line.line, co_name=line.function), {"call": call})
 
 
-def one_line(error: BaseException) -> str:
-    """An exception's type and message, in one line that is not too long."""
-    try:
-        text = " ".join(str(error).split())
-    except Exception:  # a user's own exception may fail at this too
-        text = ""
-    text = text if len(text) <= _LONGEST else f"{text[:_LONGEST]} …"
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
-
-
 def user_line(error: BaseException) -> SourceLine | None:
     """The innermost line of the user's own code that an exception came through.
 
     Example:
-        >>> from tinygrad_nn.verify.importing import user_line
+        >>> from tinygrad_nn.verify.command.importing import user_line
         >>> def f(x):
         ...     raise ValueError("no")
         >>> try:

@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .._typing import Array
-from ..autograd import Node
-from ..autograd.backward import unbroadcast
-from ..primitives import Trait
+from ..._typing import Array
+from ...autograd import Node
+from ...autograd.backward import unbroadcast
+from ...primitives import Trait
 from .decimals import DIGITS, digits, lifted
 from .patterns import called
 
@@ -61,7 +61,7 @@ def evaluate(
 
     Example:
         >>> import numpy as np, tinygrad_nn as tnn
-        >>> from tinygrad_nn.verify.precise import evaluate
+        >>> from tinygrad_nn.verify.stability.precise import evaluate
         >>> x = tnn.Tensor(1e-20, requires_grad=True)
         >>> y = np.log(1 + x)  # what is computed is 0
         >>> part = tnn.Graph([y]).nodes[1:]

@@ -3,9 +3,9 @@
 from collections import Counter
 from html import escape
 
-from .report import GradcheckReport
-from .results import Result, Results
-from .verdicts import Finding
+from ..report import GradcheckReport
+from ..results import Result, Results
+from ..verdicts import Finding
 from .writers import error_text, printable
 
 __all__ = ["as_html"]
@@ -128,7 +128,7 @@ def as_html(results: Results, version: str) -> str:
     Example:
         >>> import tinygrad_nn as tnn
         >>> from tinygrad_nn.verify import Results, checked
-        >>> from tinygrad_nn.verify.page import as_html
+        >>> from tinygrad_nn.verify.command.page import as_html
         >>> results = Results([checked("square", lambda: tnn.gradcheck(lambda x: x * x, 3.0))])
         >>> "<title>Gradient check: all right</title>" in as_html(results, "1.0")
         True

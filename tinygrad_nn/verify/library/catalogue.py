@@ -6,12 +6,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .. import activations, losses, nn
-from .._typing import Array
-from ..primitives import REWRITES, TABLE, Call, Primitive, Rewrite
-from .gradcheck import gradcheck
-from .report import GradcheckReport
-from .results import Results, checked
+from ... import activations, losses, nn
+from ..._typing import Array
+from ...primitives import REWRITES, TABLE, Call, Primitive, Rewrite
+from ..gradcheck import gradcheck
+from ..report import GradcheckReport
+from ..results import Results, checked
 from .sampling import on_kinks, sample
 
 __all__ = ["LibraryCheck", "check_library", "library_checks"]

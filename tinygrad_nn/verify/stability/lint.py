@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from .._typing import Array
-from ..autograd import Graph, Node, Tensor
-from ..autograd.backward import gradients
-from ..autograd.containers import leaves
-from ..autograd.recording import SourceLine
-from ..errors import ArgumentError
+from ..._typing import Array
+from ...autograd import Graph, Node, Tensor
+from ...autograd.backward import gradients
+from ...autograd.containers import leaves
+from ...autograd.recording import SourceLine
+from ...errors import ArgumentError
 from .decimals import lifted
 from .patterns import Match, called, find, root_rows
 from .precise import computed, pulled, relative_error, weights
@@ -105,7 +105,7 @@ def lint(of: Any) -> LintReport:
 
     Example:
         >>> import numpy as np, tinygrad_nn as tnn
-        >>> from tinygrad_nn.verify.lint import lint
+        >>> from tinygrad_nn.verify.stability.lint import lint
         >>> x = tnn.Tensor([[0.0, 40.0]], requires_grad=True)
         >>> (finding,) = lint(-np.mean(np.log(tnn.activations.softmax(x))))
         >>> finding.rule, finding.advice

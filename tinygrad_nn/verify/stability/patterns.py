@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..autograd import Node
+from ...autograd import Node
 
 __all__ = ["Match", "bare", "called", "find", "is_form", "root_rows"]
 
@@ -94,7 +94,7 @@ def find(formula: str, root: Node) -> Match | None:
 
     Example:
         >>> import numpy as np, tinygrad_nn as tnn
-        >>> from tinygrad_nn.verify.patterns import find
+        >>> from tinygrad_nn.verify.stability.patterns import find
         >>> x = tnn.Tensor([0.5], requires_grad=True, name="x")
         >>> find("log(sigmoid(x))", np.log(1 / (1 + np.exp(-x)))._node).x.name
         'x'

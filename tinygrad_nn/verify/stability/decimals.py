@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from .._typing import Array
+from ..._typing import Array
 
 __all__ = ["DIGITS", "Precise", "digits", "lifted"]
 
@@ -25,7 +25,7 @@ def digits(count: int = DIGITS) -> Iterator[None]:
     """Compute with so many digits in this thread, where infinities and NaN flow as in NumPy.
 
     Example:
-        >>> from tinygrad_nn.verify.decimals import Precise, digits
+        >>> from tinygrad_nn.verify.stability.decimals import Precise, digits
         >>> with digits(30):
         ...     print(Precise(1) / 3)
         0.333333333333333333333333333333

@@ -26,14 +26,15 @@ from pathlib import Path
 from types import MappingProxyType, ModuleType
 from typing import Any, NamedTuple
 
-from .._typing import Shape
-from ..errors import ArgumentError, GradientError
-from ..nn import Module
+from ..._typing import Shape
+from ...errors import ArgumentError, GradientError
+from ...nn import Module
+from ..gradcheck import gradcheck
+from ..library.catalogue import LibraryCheck
+from ..report import GradcheckReport
+from ..text import one_line
 from .arguments import Function, arguments_of
-from .catalogue import LibraryCheck
-from .gradcheck import gradcheck
-from .importing import called_from, importing, load_file, load_module, one_line
-from .report import GradcheckReport
+from .importing import called_from, importing, load_file, load_module
 from .samples import Samples
 
 __all__ = ["Target", "find_target"]
@@ -65,7 +66,7 @@ def find_target(
         ArgumentError: there is no such function, it is none, or its inputs are not known.
 
     Example:
-        >>> from tinygrad_nn.verify.targets import find_target
+        >>> from tinygrad_nn.verify.command.targets import find_target
         >>> with find_target("tinygrad_nn.activations:tanh", {"x": (3,)}) as found:
         ...     [(check.name, bool(check.run())) for check in found.checks]
         [('tinygrad_nn.activations:tanh', True)]

@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .._typing import Shape
-from ..autograd.containers import leaves
-from ..autograd.recording import SourceLine
-from ..errors import ArgumentError
-from ..nn import Module
+from ..._typing import Shape
+from ...autograd.containers import leaves
+from ...autograd.recording import SourceLine
+from ...errors import ArgumentError
+from ...nn import Module
 from .samples import Samples
 
 __all__ = ["Function", "arguments_of", "parse_shapes"]
@@ -62,7 +62,7 @@ def parse_shapes(texts: Iterable[str]) -> dict[str, Shape]:
         ArgumentError: one is not written ``NAME=3,4``, given twice, or too large.
 
     Example:
-        >>> from tinygrad_nn.verify.arguments import parse_shapes
+        >>> from tinygrad_nn.verify.command.arguments import parse_shapes
         >>> parse_shapes(["x=3,4", "b=4", "s="])
         {'x': (3, 4), 'b': (4,), 's': ()}
     """

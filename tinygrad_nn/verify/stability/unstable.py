@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .._typing import Array
-from ..autograd import Node
+from ..._typing import Array
+from ...autograd import Node
 from .patterns import Match, bare, called, find, is_form, root_rows
 
 __all__ = ["RULES", "Rule", "matching"]

@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .._typing import Array, Rule
-from ..autograd.backward import unbroadcast
-from ..errors import MissingDerivativeError
-from ..primitives import Primitive, stop_gradient
+from ..._typing import Array, Rule
+from ...autograd.backward import unbroadcast
+from ...errors import MissingDerivativeError
+from ...primitives import Primitive, stop_gradient
 from .sampling import on_kinks, sample
 
 __all__ = ["BLIND", "FAULTS", "SECOND_ORDER", "TIES", "Fault", "Pull", "jumps", "spoiled"]
@@ -68,7 +68,7 @@ def spoiled(fault: Fault, row: Primitive, argument: int) -> Rule:
     Example:
         >>> import numpy as np
         >>> from tinygrad_nn.primitives import TABLE
-        >>> from tinygrad_nn.verify.faults import FAULTS, spoiled
+        >>> from tinygrad_nn.verify.library.faults import FAULTS, spoiled
         >>> [sign] = [fault for fault in FAULTS if fault.name == "sign"]
         >>> print(spoiled(sign, TABLE["numpy.exp"], 0)(1.0, np.exp(0.0), np.zeros(())))
         -1.0

@@ -12,14 +12,14 @@ from typing import TypeAlias
 
 import numpy as np
 
-from .._typing import Array
-from ..autograd import vjp
-from ..primitives import Primitive
+from ..._typing import Array
+from ...autograd import vjp
+from ...primitives import Primitive
+from ..check import Check
+from ..results import Result, checked
+from ..verdicts import Verdict
 from .catalogue import LibraryCheck
-from .check import Check
 from .faults import Fault, spoiled
-from .results import Result, checked
-from .verdicts import Verdict
 
 __all__ = ["Bench", "Change", "Checks", "Place", "planted"]
 
@@ -42,8 +42,8 @@ def planted(fault: Fault, row: Primitive, argument: int) -> Iterator[None]:
     Example:
         >>> import numpy as np, tinygrad_nn as tnn
         >>> from tinygrad_nn.primitives import TABLE
-        >>> from tinygrad_nn.verify.faults import FAULTS
-        >>> from tinygrad_nn.verify.planting import planted
+        >>> from tinygrad_nn.verify.library.faults import FAULTS
+        >>> from tinygrad_nn.verify.library.planting import planted
         >>> [sign] = [fault for fault in FAULTS if fault.name == "sign"]
         >>> with planted(sign, TABLE["numpy.exp"], 0):
         ...     print(tnn.grad(np.exp)(0.0))

@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
 from typing import NamedTuple, TypeAlias
 
-from ..errors import ArgumentError
-from ..primitives import TABLE, Primitive
+from ...errors import ArgumentError
+from ...primitives import TABLE, Primitive
+from ..text import table
 from .catalogue import library_checks
 from .faults import BLIND, FAULTS, TIES, Fault, jumps
 from .planting import Bench, Change, Checks, Place, planted
-from .tables import table
 
 __all__ = ["Outcome", "SelfTestReport", "self_test"]
 
@@ -54,7 +54,7 @@ def self_test(
         ArgumentError: no row has such a name.
 
     Example:
-        >>> from tinygrad_nn.verify.selftest import self_test
+        >>> from tinygrad_nn.verify.library.selftest import self_test
         >>> report = self_test("numpy.tanh")
         >>> report
         <SelfTestReport 12 faults planted: 8 killed, 0 survived, 4 change no gradient>

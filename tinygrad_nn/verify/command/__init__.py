@@ -1,0 +1,1 @@
+"""What the command checks: a user's functions, found by name; and how it writes results down."""

@@ -1,0 +1,35 @@
+"""Plain text for a terminal: tables, and errors in one line."""
+
+from collections.abc import Sequence
+
+__all__ = ["one_line", "table"]
+
+_LONGEST = 300  # characters of a message, which one line can show
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Rows under a head, in columns as wide as their widest cell. In ASCII, for any terminal.
+
+    Example:
+        >>> from tinygrad_nn.verify.text import table
+        >>> print(table(("name", "n"), [("add", "2")]))
+        name  n
+        ----  -
+        add   2
+    """
+    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
+    lines = [head, ["-" * w for w in widths], *rows]
+    return "\n".join(
+        "  ".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)).rstrip()
+        for line in lines
+    )
+
+
+def one_line(error: BaseException) -> str:
+    """An exception's type and message, in one line that is not too long."""
+    try:
+        text = " ".join(str(error).split())
+    except Exception:  # a user's own exception may fail at this too
+        text = ""
+    text = text if len(text) <= _LONGEST else f"{text[:_LONGEST]} …"
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
