@@ -47,14 +47,14 @@ def test_right_gradients_of_functions_that_are_hard_to_difference_pass(case):
         assert report, f"seed {seed}\n{report}"
 
 
-def test_saturated_outputs_are_never_called_wrong():
+def test_saturated_outputs_are_right():
     for seed in SEEDS:
         logits = 200 * np.random.default_rng(seed).normal(size=(3, 4))
         for function in (tnn.activations.sigmoid, tnn.activations.softmax):
-            assert tnn.gradcheck(function, logits, rng=seed).verdict is not Verdict.WRONG
+            assert tnn.gradcheck(function, logits, rng=seed)
 
 
-@pytest.mark.parametrize("offset", [0.0, 1e5, 1e9, 1e13])
+@pytest.mark.parametrize("offset", [0.0, 1e5, 1e9, 1e13, 1e15])
 def test_a_missing_gradient_never_passes_whatever_is_added_to_the_function(offset):
     silent = row(lambda a: np.sin(a) + offset, lambda g, y, a: np.zeros_like(g))
     for seed in SEEDS:

@@ -9,19 +9,16 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .._typing import Array
-from ..autograd import Node, Tensor, no_grad, plain_output, vjp
-from ..autograd.backward import gradients
+from ..autograd import Tensor, no_grad, plain_output, vjp
 from ..autograd.containers import is_container, leaves
 from ..autograd.run import Run
-from .differences import Line
+from .crosscheck import Crosscheck, along
+from .differences import Line, typical_size
 from .judge import judge
-from .replay import ComplexStep
 from .verdicts import Element, Verdict
 
-__all__ = ["Check", "Way", "typical_size"]
+__all__ = ["Check", "Way"]
 
-_NEGLIGIBLE = 1e-8  # of the least slope that can be seen beside f: of a saturated output, say
-_CANCELLED = 1e-12  # of what was added up to nearly nothing
 _REPEATABLE = 1e-13  # threads that add up in another order differ by rounding alone
 
 
@@ -108,9 +105,8 @@ class Check:
             return again.pull([(again.y, self.cotangent)])
 
     @cached_property
-    def complex_step(self) -> ComplexStep | None:
-        """Derivatives by a complex step, where every recorded row allows it."""
-        return ComplexStep.of(self.run, self.evaluate)
+    def _crosscheck(self) -> Crosscheck:
+        return Crosscheck(self.run, self.evaluate, self.random)
 
     def way(self, moves: Mapping[int, Array], width: float) -> Way:
         """A way from the point along one direction for each input that moves."""
@@ -143,46 +139,17 @@ class Check:
         weights = self.cotangent if weights is None else weights
         gradients = self.gradients if gradients is None else gradients
         line = Line(way.outputs, weights, way.width)
-        exact = None
-        if self.complex_step is not None:
-            exact = self.complex_step.slope(way.moves, weights, line.width)
-        element = judge(line, _along(gradients, way), exact)
+        element = judge(line, along(gradients, way.moves))
         if element.verdict is Verdict.WRONG and not self._is_finite_along(way):
             return replace(element, verdict=Verdict.UNSTABLE)  # infinity does not move
+        element = self._crosscheck.settled(element, way.moves, line)
         if element.verdict is not Verdict.UNSTABLE:
             return element
         still = np.where(line.frozen(), weights, 0.0)
-        if still.any() and np.any(weights - still) and _along(self.pull(still), way) == 0:
+        if still.any() and np.any(weights - still) and along(self.pull(still), way.moves) == 0:
             # The rounding of large outputs that never move may hide the small ones that do.
             return self.judged(way, weights - still, gradients)
-        size = max(abs(element.analytic), abs(element.numeric))
-        cancels = abs(element.numeric) <= 10 * line.floor and size <= self._rounding_along(way)
-        if cancels or size < _NEGLIGIBLE * line.floor:
-            return replace(element, verdict=Verdict.PASS)
         return element
-
-    def _rounding_along(self, way: Way) -> float:
-        """What rounding may leave of contributions that cancel, as to a bias before a softmax."""
-        moved = {self.run.inputs[i] for i in way.moves}
-        received = (
-            float(np.sum(np.abs(g)))
-            for node, g in self._arrived.items()
-            if not moved.isdisjoint(node.parents)
-        )
-        return _CANCELLED * sum(received)
-
-    @cached_property
-    def _arrived(self) -> Mapping[Node, Array]:
-        """The gradient at each recorded value."""
-        with no_grad():
-            return gradients(self.run.visit, [(self.run.y, self.cotangent)])
-
-
-@np.errstate(invalid="ignore")
-def _along(gradients: Sequence[Array], way: Way) -> float:
-    """The derivative along a way; what does not move does not count, whatever its gradient."""
-    parts = (np.sum(gradients[i] * m, where=m != 0) for i, m in way.moves.items())
-    return float(sum(parts))
 
 
 def _alike(one: Array, other: Array) -> bool:
@@ -191,12 +158,3 @@ def _alike(one: Array, other: Array) -> bool:
         return False
     size = float(np.max(np.abs(one[np.isfinite(one)]), initial=0.0))
     return np.allclose(one, other, rtol=_REPEATABLE, atol=_REPEATABLE * size, equal_nan=True)
-
-
-def typical_size(value: Array) -> float:
-    """The root mean square of what is finite and not zero; 1 where nothing is."""
-    numbers = np.abs(value[np.isfinite(value) & (value != 0)])
-    if not numbers.size:
-        return 1.0
-    largest = float(np.max(numbers))
-    return largest * float(np.sqrt(np.mean(np.square(numbers / largest))))

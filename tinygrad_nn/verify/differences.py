@@ -13,18 +13,28 @@ import numpy as np
 
 from .._typing import Array
 
-__all__ = ["COARSE_TO_FINE", "FIRST", "Line", "Slope", "Window"]
+__all__ = [
+    "COARSE_TO_FINE",
+    "FIRST",
+    "NO_SLOPE",
+    "Line",
+    "Slope",
+    "Window",
+    "elementwise_slopes",
+    "typical_size",
+]
 
 # Steps as powers of two, relative to the size of x: adding one to x then rounds nothing. First the
 # usual best, then wider for noisy functions, narrower for steep ones.
 FIRST = (-10, -7, -17, -3)
 COARSE_TO_FINE = (-3, -5, -7, -10, -14, -17, -20, -23, -27, -33, -40)
 _ROUNDINGS = 32  # of an output, which several operations may add up to
-_COARSE = 2.0**-7  # a step that shows how steep a function is as a whole
+_RESOLVED = 0.1  # of the slopes in a window: with a smaller error it shows how steep f is
 _LEAST_WIDTH, _LARGEST_WIDTH = 2.0**-960, 2.0**960  # so that no step is zero, or infinite
-# Of a step. In no ratio of small integers, or rounding to a grid could look like a straight line.
-_FRACTIONS = (1.0, 9 / 16, 5 / 16)
-_SQUARES = tuple(fraction**2 for fraction in _FRACTIONS)
+# Of a step. In no ratio of small integers, nor themselves of few binary digits, or rounding to a
+# grid could look like a straight line.
+_PARTS = (0.5773502691896258, 0.31830988618379067)
+_EXACTLY = 2.0**-50  # of the size of x: parts of which can be added to x without rounding
 
 
 class Slope(NamedTuple):
@@ -90,7 +100,7 @@ class Line:
     def __init__(self, f: Callable[[float], Array], weights: Array, width: float) -> None:
         self._f = f
         self.weights = weights
-        self.width = width = 2.0 ** round(np.log2(min(max(width, _LEAST_WIDTH), _LARGEST_WIDTH)))
+        self.width = width = _power_of_two(width)
         # Steps in proportion to a small x may be too small for what x is added to.
         self.widths = (width,) if width >= 0.1 else (width, 1.0)
         self.middle = _as_float(f(0.0))
@@ -101,13 +111,16 @@ class Line:
         moves = [self._move(self.at(t), self.middle) for t in (2 * wide, -2 * wide)]
         # Whose rounding counts, however little they move in a smaller step.
         self.alive = np.any([move != 0 for move in moves], axis=0)
-        # Over a wide step, to the side that moves less: the other may grow beyond all measure.
+        # How far it goes in a wide step, to the side that moves less: the other may be a pole.
         sums = [_finite_sum(np.abs(move)) for move in moves]
-        self.steepness = min((total for total in sums if total), default=0.0) / (2 * wide)
+        self.travel = min((total for total in sums if total), default=0.0)
         self._furthest = float(np.sum(np.abs(moves)))  # not finite where a move is not
         self._sizes = np.abs(self.weights * self.middle)
-        # What lies below this cannot be told from zero in any step.
-        self.floor = self.epsilon * _finite_sum(self._sizes) / wide
+        # Below the first, a slope cannot be told from zero in any step; below the second, it can
+        # only if f goes on like this far beyond the size of x.
+        self.floor, self.hidden = (
+            self.epsilon * _finite_sum(self._sizes) / size for size in (wide, width)
+        )
 
     def at(self, t: float) -> Array:
         """The outputs at t: NaN where f is not defined, or has another shape."""
@@ -134,6 +147,11 @@ class Line:
     def is_finite(self) -> bool:
         """Whether the outputs that count are finite at the point itself."""
         return bool(np.all(np.isfinite(self.middle) | (self.weights == 0)))
+
+    def steepness(self, step: float) -> float:
+        """The largest slope in windows so far, of this step or larger, that is no noise or pole."""
+        seen = (w for w in self._windows.values() if w.step >= step and not w.bends)
+        return max((w.reach for w in seen if w.central.error <= _RESOLVED * w.reach), default=0.0)
 
     def is_level(self) -> bool:
         """Whether nothing moves by more than rounding does: all cancels, as in Σ softmax(x)."""
@@ -166,7 +184,7 @@ class Line:
     def _measured(self, h: float) -> Window:
         central, left, right = [], [], []
         flat = True
-        steps = [h * fraction for fraction in _FRACTIONS]
+        steps = _steps(h, self.width)
         for t in steps:
             further, nearer = self.at(t), self.at(-t)
             ahead, behind = self._move(further, self.middle), self._move(self.middle, nearer)
@@ -177,21 +195,22 @@ class Line:
             self.alive = self.alive | (ahead != 0) | (behind != 0)
         nearest = steps[-1]
         noise = 2 * self.epsilon * self.size / nearest
-        middle = _slope(central, _SQUARES, noise)  # a central difference errs by c·t²
-        below, above = (_slope(slopes, _FRACTIONS, 4 * noise) for slopes in (left, right))
+        middle = _slope(central, _squares(steps), noise)  # a central difference errs by c·t²
+        below, above = (_slope(slopes, steps, 4 * noise) for slopes in (left, right))
+        mean = Slope((below.value + above.value) / 2, below.error + above.error)
         if self._torn:
             middle = NO_SLOPE
+        elif mean.error < middle.error and below.agrees(above, 1.0):
+            middle = mean  # the second derivative jumps, as that of x·|x| at 0
         elif not np.isfinite(middle.error):  # at the edge of where f is defined: from within
             middle = min(below, above, key=lambda side: side.error)
         reach = max(_finite_sum(np.abs(slopes)) for slopes in (*left, *right))
-        if h >= _COARSE * self.width:
-            self.steepness = max(self.steepness, reach)
         return Window(
             h,
             middle,
             below,
             above,
-            interval=_interval(left, right, 10 * (below.error + above.error)),
+            interval=_interval(left, right, steps, 10 * (below.error + above.error)),
             jump=_jump(left, steps, noise) or _jump(right, steps, noise),
             reach=reach,
             bend=_finite_sum(np.abs(right[-1] - left[-1])) * nearest,
@@ -211,9 +230,16 @@ def _slope(slopes: Sequence[Array], u: Sequence[float], noise: float) -> Slope:
     return Slope(value, error + noise) if np.isfinite(value + error + noise) else NO_SLOPE
 
 
-def _interval(left: Sequence[Array], right: Sequence[Array], margin: float) -> tuple[float, float]:
+def _squares(steps: Sequence[float]) -> list[float]:
+    """Relative to the first, or they might overflow."""
+    return [(t / steps[0]) ** 2 for t in steps]
+
+
+def _interval(
+    left: Sequence[Array], right: Sequence[Array], steps: Sequence[float], margin: float
+) -> tuple[float, float]:
     """Where each output may take any value between its two slopes, what their sum may be."""
-    one, other = (_extrapolated(slopes, _FRACTIONS)[0] for slopes in (left, right))
+    one, other = (_extrapolated(slopes, steps)[0] for slopes in (left, right))
     low, high = np.minimum(one, other), np.maximum(one, other)
     return float(np.sum(low)) - margin, float(np.sum(high)) + margin
 
@@ -233,3 +259,58 @@ def _finite_sum(numbers: Array) -> float:
 def _as_float(y: Array) -> Array:
     array = np.asarray(y)
     return array if array.dtype.kind == "f" else array.astype(np.float64)
+
+
+@np.errstate(all="ignore")
+def elementwise_slopes(f: Callable[[float], Array], *widths: float) -> tuple[Array, Array]:
+    """The derivative at 0 of each output by itself, from the steps that show it best.
+
+    Args:
+        f: the outputs along a line.
+        widths: the sizes of the numbers that t is added to: steps are parts of them.
+
+    Returns:
+        A derivative for each output, and its error. It is NaN at a kink, and wherever smaller
+        steps show another slope than larger ones do, each as if it were exact.
+    """
+    middle = f(0.0)
+    epsilon = float(np.finfo(middle.dtype).eps)
+    best, least = np.zeros_like(middle), np.full_like(middle, np.inf)
+    sizes = [_power_of_two(width) for width in widths]
+    for step in sorted({size * 2.0**power for size in sizes for power in COARSE_TO_FINE}):
+        steps = _steps(step, sizes[0])
+        ahead, behind = [f(t) - middle for t in steps], [middle - f(-t) for t in steps]
+        rising, falling = (
+            [move / t for move, t in zip(moves, steps, strict=True)] for moves in (ahead, behind)
+        )
+        central = [(one + other) / 2 for one, other in zip(rising, falling, strict=True)]
+        slope, error = _extrapolated(central, _squares(steps))
+        (right, above), (left, below) = (_extrapolated(s, steps) for s in (rising, falling))
+        noise = 2 * epsilon * np.abs(middle) / steps[-1]
+        error = error + noise
+        bends = np.abs(right - left) > 10 * (above + below + 8 * noise) + 1e-7 * np.abs(right)
+        differs = np.abs(slope - best) > 10 * (error + least) + 1e-7 * np.abs(slope)
+        better = (error < least) & ~np.isnan(best)
+        best = np.where(better, np.where(bends | differs, np.nan, slope), best)
+        least = np.where(better, error, least)
+    return np.where(np.isfinite(least), best, np.nan), least
+
+
+def _steps(h: float, width: float) -> list[float]:
+    """A step and two parts of it, which can be added to numbers of a size without rounding."""
+    least = width * _EXACTLY
+    return [h, *(max(round(h * part / least), 1) * least for part in _PARTS)]
+
+
+def _power_of_two(width: float) -> float:
+    """Nearly the same width; steps of a power of two are added without rounding."""
+    return float(2.0 ** round(np.log2(min(max(width, _LEAST_WIDTH), _LARGEST_WIDTH))))
+
+
+def typical_size(value: Array) -> float:
+    """The root mean square of what is finite and not zero; 1 where nothing is."""
+    numbers = np.abs(value[np.isfinite(value) & (value != 0)])
+    if not numbers.size:
+        return 1.0
+    largest = float(np.max(numbers))
+    return largest * float(np.sqrt(np.mean(np.square(numbers / largest))))

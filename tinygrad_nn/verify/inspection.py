@@ -7,7 +7,8 @@ from functools import cache
 import numpy as np
 
 from .._typing import Array
-from .check import Check, typical_size
+from .check import Check
+from .differences import typical_size
 from .verdicts import Element, Finding, Verdict
 
 __all__ = ["findings"]
@@ -18,7 +19,6 @@ _EVALUATIONS = 20  # of the function for one derivative, on average
 _DIRECTIONS, _FEWEST_DIRECTIONS = 8, 3
 _MOST_EVALUATIONS = 70  # for a derivative that needs a second look
 _JOINT_DIRECTIONS = 4
-_NEGLIGIBLE = 1e-12  # of the largest confirmed gradient by the same input
 
 
 def findings(check: Check, jacobian: bool = False, by_element: int = _BY_ELEMENT) -> list[Finding]:
@@ -62,12 +62,6 @@ def _finding(check: Check, i: int, probed: bool, jacobian: bool) -> Finding:
     else:
         indices = np.ndindex(check.values[i].shape)
         elements = [replace(check.judged(check.axis(i, at)), index=at) for at in indices]
-    confirmed = (abs(e.analytic) for e in elements if e.verdict is Verdict.PASS)
-    negligible = _NEGLIGIBLE * max(confirmed, default=0.0)
-    for k, e in enumerate(elements):
-        # Of a saturated output, say, a slope that rounding hides beside the others.
-        if e.verdict is Verdict.UNSTABLE and max(abs(e.analytic), abs(e.numeric)) < negligible:
-            elements[k] = replace(e, verdict=Verdict.PASS)
     scaled = tuple(element.scaled(check.unit) for element in elements)
     directions = _directions(check) if probed else 0
     return Finding(check.names[i], check.values[i].shape, scaled, check.order, directions)

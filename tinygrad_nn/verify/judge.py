@@ -16,6 +16,7 @@ from .verdicts import Element, Verdict
 __all__ = ["judge"]
 
 _TRUSTED = 1e-4  # of what is measured: a wider error bar could hide a wrong derivative
+_EXACT = 1e-7  # the same, where one window is believed without another
 _SMALL = 2.0**-6  # where f is flat in smaller steps alone, it may only be rounded
 _LEVEL = 100  # times the least slope that can be seen is what rounding makes of a zero
 _UNDERFLOW = 1e-300  # below this products of what is not zero vanish
@@ -23,33 +24,31 @@ _LEAST_JUMP = 1e-6  # of how far f moves at all: smaller ones are steps of its r
 _QUANTUM = 2.0**-16  # moves may vanish in smaller steps where f computes in less precision
 
 
-def judge(line: Line, analytic: float, exact: float | None = None) -> Element:
+def judge(line: Line, analytic: float) -> Element:
     """Judge one derivative by the slope of a line at 0.
 
     Args:
         line: the function along the line.
         analytic: the derivative to be judged.
-        exact: its value by a complex step, where there is one. It excuses differences that cannot
-            be trusted, and overrules those that agree within a wide error bar.
     """
     if not line.alive.any() and line.window(line.widths[-1] * 2.0 ** FIRST[-1]).flat:
-        return _crosschecked(_still(line, analytic), exact, line)
+        return _still(line, analytic)
     if line.is_level() and abs(analytic) <= _LEVEL * line.floor:
-        return Element((), Verdict.PASS, analytic, 0.0, line.floor)
+        return Element((), Verdict.UNSTABLE, analytic, 0.0, line.floor)
     for window in _first_windows(line):
-        if _is_trusted(line, window):
+        if _is_trusted(line, window, part=_EXACT):
             if not window.bends and _agree(analytic, window):
-                return _crosschecked(_element(Verdict.PASS, analytic, window), exact, line)
+                return _element(Verdict.PASS, analytic, window)
             break  # no need of another step before the second look
-    return _second_look(line, analytic, exact)
+    return _second_look(line, analytic)
 
 
 def _still(line: Line, analytic: float) -> Element:
-    """Nothing moves within the widest step. A slope below the rounding of f cannot be excluded."""
+    """Nothing moves within the widest step. A slope that rounding hides cannot be excluded."""
     verdict = Verdict.UNSTABLE
     if analytic == 0:
         verdict = Verdict.UNUSED if line.frozen().all() else Verdict.PASS
-    elif not abs(analytic) <= 10 * line.floor + _UNDERFLOW:
+    elif not abs(analytic) <= 10 * line.hidden + _UNDERFLOW:
         verdict = Verdict.WRONG if line.is_finite else Verdict.UNSTABLE
     return Element((), verdict, analytic, 0.0, line.floor)
 
@@ -60,16 +59,16 @@ def _first_windows(line: Line) -> Iterator[Window]:
             yield line.window(width * 2.0**power)
 
 
-def _is_trusted(line: Line, window: Window, of_all: float = 0.0) -> bool:
+def _is_trusted(line: Line, window: Window, part: float = _TRUSTED, of_all: float = 0.0) -> bool:
     """Whether an error bar is so small that it would not hide a wrong derivative.
 
     It is compared with the derivative, with what cancels in it, and with a part of how steep the
     function is as a whole.
     """
+    size = max(abs(window.central.value), 1e-2 * window.reach, of_all * line.steepness(window.step))
     if window.flat:
-        of_all = 1e-2
-    size = max(abs(window.central.value), 1e-2 * window.reach, of_all * line.steepness)
-    return window.central.error <= _TRUSTED * size
+        size = max(size, 1e-2 * line.travel / line.widths[-1])
+    return window.central.error <= part * size
 
 
 def _agree(analytic: float, window: Window, errors: float = 10.0) -> bool:
@@ -91,46 +90,29 @@ def _element(verdict: Verdict, analytic: float, window: Window) -> Element:
     return element
 
 
-def _crosschecked(element: Element, exact: float | None, line: Line) -> Element:
-    """Let the complex step, which subtracts nothing, confirm a verdict or overrule it."""
-    if exact is None or not math.isfinite(exact):
-        return element
-    reach = line.window(line.width * 2.0 ** FIRST[0]).reach
-    found = Slope(exact, 1e-10 * abs(exact) + 1e-14 * reach)
-    contradicts = abs(element.numeric - exact) > 10 * (element.error_bar + found.error)
-    if contradicts or not math.isfinite(element.numeric):
-        return element
-    if element.verdict is Verdict.UNSTABLE and found.agrees(Slope(element.analytic, 0.0)):
-        return replace(element, verdict=Verdict.PASS, numeric=exact, error_bar=found.error)
-    rounded = Slope(element.analytic, line.floor)
-    if element.verdict is Verdict.PASS and not found.agrees(rounded):
-        return replace(element, verdict=Verdict.WRONG, numeric=exact, error_bar=found.error)
-    return element
-
-
-def _second_look(line: Line, analytic: float, exact: float | None) -> Element:
+def _second_look(line: Line, analytic: float) -> Element:
     """What the finest steps agree on decides: they see past a kink or a jump close by."""
-    windows = sorted(
-        (line.window(width * 2.0**power) for width in line.widths for power in COARSE_TO_FINE),
-        key=lambda window: window.step,
-    )
+    steps = {width * 2.0**power for width in line.widths for power in COARSE_TO_FINE}
+    windows = [line.window(step) for step in sorted(steps)]
     still = [w.step for w in windows if w.flat]
-    if still and max(still) < _QUANTUM * line.width:  # rounding, where f is coarser than it says
-        windows = [w for w in windows if not w.flat]
+    rounded = bool(still) and max(still) < _QUANTUM * line.width
+    if rounded:  # f is coarser than it says, and does not truly jump from step to step
+        windows = [w._replace(jump=0.0) for w in windows if not w.flat]
     windows = list(_with_noise(windows))
     seen = [(w, kind) for w in windows if (kind := _kind(line, w)) is not None]
     for (fine, kind), (coarse, other) in pairwise(seen):
-        if kind is other and _same(fine, coarse, kind):
+        finer = [w for w in windows if w.step < fine.step]
+        if kind is other and _same(fine, coarse, kind) and not _excluded(fine, kind, finer):
             run = _run(fine, kind, [w for w, shown in seen if shown is kind])
             if kind is Verdict.PASS and (kink := _unresolved_kink(run, seen)) is not None:
                 return _element(Verdict.KINK, analytic, kink)
-            return _decided(line, analytic, exact, kind, windows, run)
+            return _decided(line, analytic, kind, windows, run)
     best = min(windows, key=lambda w: w.central.error)
     alone = [w for w, kind in seen if kind is Verdict.PASS and _agree(analytic, w)]
     if not alone and best.central.error <= 10 * _TRUSTED * abs(best.central.value):
         alone = [best] if _agree(analytic, best, errors=3.0) else []
     verdict = Verdict.PASS if alone else Verdict.UNSTABLE
-    return _crosschecked(_element(verdict, analytic, alone[0] if alone else best), exact, line)
+    return _element(verdict, analytic, alone[0] if alone else best)
 
 
 def _with_noise(windows: list[Window]) -> Iterator[Window]:
@@ -150,12 +132,21 @@ def _unresolved_kink(
     run: Sequence[Window], seen: Sequence[tuple[Window, Verdict]]
 ) -> Window | None:
     """A kink that larger steps show, so slight that the rounding of smaller ones hides it."""
-    blur = min(map(_blur, run))
     kinks = [w for w, kind in seen if kind is Verdict.KINK]
     for near, far in pairwise(kinks):
-        if _same(near, far, Verdict.KINK) and blur > 0.1 * near.gap:
-            return min(near, far, key=lambda w: w.left.error + w.right.error)
+        if _same(near, far, Verdict.KINK) and not _excluded(near, Verdict.KINK, run):
+            return min(near, far, key=_one_sided_blur)
     return None
+
+
+def _excluded(shown: Window, kind: Verdict, finer: Sequence[Window]) -> bool:
+    """Whether smaller steps show that what a window shows is not so at the point itself."""
+    if kind is Verdict.JUMP:
+        return any(w.reach * w.step < 0.5 * abs(shown.jump) for w in finer)
+    if kind is Verdict.KINK:
+        return any(w.gap + 3 * _one_sided_blur(w) < 0.5 * shown.gap for w in finer)
+    resolved = (w for w in finer if _blur(w) <= 0.1 * abs(w.central.value))
+    return any(not w.central.agrees(shown.central) for w in resolved)
 
 
 def _run(fine: Window, kind: Verdict, windows: Sequence[Window]) -> list[Window]:
@@ -175,10 +166,13 @@ def _blur(window: Window) -> float:
     return window.central.error
 
 
+def _one_sided_blur(window: Window) -> float:
+    return window.left.error + window.right.error
+
+
 def _decided(
     line: Line,
     analytic: float,
-    exact: float | None,
     kind: Verdict,
     windows: Sequence[Window],
     run: Sequence[Window],
@@ -187,14 +181,18 @@ def _decided(
     if kind is Verdict.JUMP:
         return _element(kind, analytic, run[0])
     if kind is Verdict.KINK:
-        return _element(kind, analytic, min(run, key=lambda w: w.left.error + w.right.error))
+        return _element(kind, analytic, min(run, key=_one_sided_blur))
     best, *others = sorted(run, key=_blur)
     # Three differences may lie on a line by chance; another step finds the same slope by none.
     spread = min((abs(w.central.value - best.central.value) for w in others), default=0.0)
     best = best._replace(central=Slope(best.central.value, max(best.central.error, spread)))
     if _agree(analytic, best):
-        return _crosschecked(_element(Verdict.PASS, analytic, best), exact, line)
+        return _element(Verdict.PASS, analytic, best)
     resolved = not abs(analytic - best.central.value) <= 10 * line.floor
+    larger = [w for w in windows if w.step > run[-1].step and _kind(line, w) is Verdict.PASS]
+    if any(_agree(analytic, w) and _same(w, v, kind) for w, v in pairwise(larger)):
+        # Some part of f may be rounded to a coarser grid, whose steps the smaller ones miss.
+        resolved = False
     if run[0].flat and max(w.step for w in windows if w.flat) < _SMALL * line.width:
         # Rounded to a grid, or saturated: what larger steps show may be meant as well.
         resolved = resolved and not any(abs(analytic) <= 3 * w.reach for w in windows)
@@ -203,10 +201,10 @@ def _decided(
 
 def _kind(line: Line, window: Window) -> Verdict | None:
     """What a window shows: a smooth function (PASS), a kink, a jump, or nothing clear."""
-    least = max(_LEAST_JUMP * line.steepness * line.widths[-1], 1e-8 * line.size)
+    least = max(_LEAST_JUMP * line.travel, 1e-8 * line.size)
     if abs(window.jump) > least:
         return Verdict.JUMP
-    if window.bends and window.left.error + window.right.error < 0.05 * window.gap:
+    if window.bends and _one_sided_blur(window) < 0.05 * window.gap:
         return Verdict.KINK
     return Verdict.PASS if _is_trusted(line, window, of_all=1e-3) else None
 

@@ -17,8 +17,7 @@ from .._typing import Array
 from ..autograd import Graph, Node
 from ..autograd.backward import gradients, plan
 from ..primitives import ASTYPE, Trait
-from .check import typical_size
-from .differences import Line
+from .differences import Line, typical_size
 from .judge import judge
 from .replay import replayed
 from .verdicts import Element, Verdict

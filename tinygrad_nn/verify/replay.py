@@ -1,79 +1,53 @@
 """Running a recording again on other numbers: on what moved, or on complex ones."""
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from .._typing import Array
 from ..autograd import Node
 from ..autograd.graph import NO_OPTIONS
-from ..autograd.run import Run
-from ..primitives import Trait
+from ..primitives import Primitive
 
-__all__ = ["ComplexStep", "replayed"]
+__all__ = ["copied", "replayed", "rounded"]
+
+_ULP = 2.0**-52  # the least change of a number near 1
+
+Evaluate = Callable[[Primitive, Sequence[Any], dict[str, Any]], Any]
 
 
-def replayed(nodes: Sequence[Node], known: Mapping[Node, Array]) -> dict[Node, Array]:
-    """The values of computed nodes, in order, where those of some others are as given."""
+def replayed(
+    nodes: Sequence[Node],
+    known: Mapping[Node, Array],
+    evaluate: Evaluate = Primitive.evaluate,
+) -> dict[Node, Array]:
+    """The values of computed nodes, in order, where those of some others are as given.
+
+    Args:
+        nodes: what to compute again.
+        known: the values of nodes that have moved.
+        evaluate: what a row gives for its operands and its static arguments.
+    """
     values = dict(known)
     for node in nodes:
         if node.primitive is not None and node not in values:
             operands = [values.get(i, i.value) if isinstance(i, Node) else i for i in node.inputs]
-            found = node.primitive.evaluate(operands, node.static or NO_OPTIONS)
+            found = evaluate(node.primitive, operands, node.static or NO_OPTIONS)
             values[node] = np.asarray(found)
     return values
 
 
-class ComplexStep:
-    """Derivatives of a recording by a complex step, f′(x) = Im f(x + ih) / h.
-
-    Nothing is subtracted, so h can be tiny and nothing is lost. It needs functions that continue
-    to the complex plane, so `of` gives None where a recorded row does not.
-
-    Reference: [Squire1998].
-    """
-
-    def __init__(self, run: Run) -> None:
-        self._inputs = run.inputs
-        self._output = run.y
-        visited = reversed(run.visit)
-        self._nodes = [n for n in visited if n.primitive is not None and n not in run.own]
-
-    @staticmethod
-    def of(run: Run, f: Callable[[Sequence[Array]], Array]) -> "ComplexStep | None":
-        """A complex step for a recording, if each of its rows is analytic, and it tells all.
-
-        What f computes besides, on detached values say, no row shows. So the recording must give
-        what f does at another point too.
-        """
-        step = ComplexStep(run)
-        if run.y not in run.visit or not all(map(_is_analytic, step._nodes)):
-            return None
-        direction = {0: np.ones_like(run.inputs[0].value)}
-        with np.errstate(all="ignore"):
-            moved = [node.value * 1.125 + 0.0625 for node in run.inputs]
-            try:
-                again = step._output_at(dict(zip(run.inputs, moved, strict=True)))
-                same = np.array_equal(again, f(moved), equal_nan=True)
-                step.slope(direction, np.ones_like(run.y.value))
-            except (ValueError, TypeError, ArithmeticError, IndexError):
-                return None  # f, or a row, is not made for such numbers
-        return step if same else None
-
-    def slope(self, moves: Mapping[int, Array], weights: Array, width: float = 1.0) -> float:
-        """The slope of Σ weights·f where inputs move along directions."""
-        h = 1e-30 * width
-        if h == 0:  # nothing is that small
-            return np.nan
-        inputs = self._inputs
-        point = {inputs[i]: inputs[i].value + 1j * h * move for i, move in moves.items()}
-        with np.errstate(all="ignore"):
-            return float(np.sum(weights * np.imag(self._output_at(point)))) / h
-
-    def _output_at(self, point: Mapping[Node, Array]) -> Array:
-        values: Mapping[Node, Array] = replayed(self._nodes, point)
-        return values.get(self._output, self._output.value)
+def copied(nodes: Sequence[Node], values: Mapping[Node, Array]) -> dict[Node, Node]:
+    """The same recording on other values, node for node."""
+    copies: dict[Node, Node] = {}
+    for node in nodes:
+        inputs = tuple(copies.get(i, i) if isinstance(i, Node) else i for i in node.inputs)
+        value = values.get(node, node.value)
+        copies[node] = Node(value, node.primitive, inputs, node.static, node.tracked)
+    return copies
 
 
-def _is_analytic(node: Node) -> bool:
-    return node.primitive is not None and Trait.ANALYTIC in node.primitive.traits
+def rounded(y: Array, random: "np.random.Generator") -> Array:
+    """Numbers as another order of the same operations might have rounded them."""
+    return y * (1 + _ULP * random.integers(-1, 2, y.shape))

@@ -61,6 +61,11 @@ class Element:
         return self.verdict in (Verdict.PASS, Verdict.UNUSED)
 
     @property
+    def is_exact(self) -> bool:
+        """Whether it passed with an error bar that leaves no room for doubt."""
+        return self.verdict is Verdict.PASS and self.error_bar <= 1e-7 * abs(self.numeric)
+
+    @property
     def error(self) -> float:
         """How far analytic and numeric are apart, relative to the larger."""
         size = max(abs(self.analytic), abs(self.numeric))

@@ -1,0 +1,137 @@
+"""A second opinion on a derivative, where differences of the whole function cannot tell.
+
+Tangents say what it is, whatever large value or saturation hides it. And the gradient of the same
+recording, its values rounded otherwise, says how many digits of the gradient are worth anything.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from .._typing import Array
+from ..autograd import Node, no_grad
+from ..autograd.run import Run, pull
+from ..primitives import Primitive, Trait
+from .differences import Line
+from .replay import copied, replayed, rounded
+from .tangents import Tangents
+from .verdicts import Element, Verdict
+
+__all__ = ["Crosscheck", "along"]
+
+_DIFFERENCED = (Verdict.KINK, Verdict.JUMP)  # what differences alone tell
+_TRUSTED = 1e-4  # of a slope: with a larger error it does not settle anything
+_EXACT = 1e-9  # the same, where nothing but rounding is left of it
+_ROUNDED = 1e-6  # of a gradient: what rounding may make of it where something saturates
+_VANISHING = 1e-16  # of what rounding leaves of a slope of that size: in a saturated output, say
+_UNDERFLOW = 1e-300  # below this products of what is not zero vanish
+_SHAKES = 4  # how often a recording is rounded otherwise
+
+Moves = Mapping[int, Array]
+
+
+class Crosscheck:
+    """What a recording says of derivatives that differences have judged.
+
+    Args:
+        run: the recording.
+        f: the function itself, of arrays: to see whether the recording tells all.
+        random: the source of other roundings.
+    """
+
+    def __init__(
+        self, run: Run, f: Callable[[Sequence[Array]], Array], random: "np.random.Generator"
+    ) -> None:
+        self._run = run
+        self._f = f
+        self._random = random
+
+    @cached_property
+    def _tangents(self) -> Tangents | None:
+        return Tangents.of(self._run, self._f, self._random)
+
+    def settled(self, element: Element, moves: Moves, line: Line) -> Element:
+        """Confirm a verdict along a line, or overrule it.
+
+        Args:
+            element: what differences say.
+            moves: for the number of an input, its direction.
+            line: the function along these moves.
+        """
+        # Kinks and jumps are for differences to tell, and so is where f is not defined.
+        if element.verdict in _DIFFERENCED or not np.isfinite(element.numeric):
+            return element
+        tangents = self._tangents
+        if tangents is None or (element.is_exact and not tangents.are_exact):
+            return element  # they know nothing, or nothing better
+        if not np.all(np.isfinite(self._run.y.value[line.weights != 0])):
+            return element
+        slope = tangents.slope(moves, line.width, line.weights)
+        size = max(abs(element.analytic), abs(slope))
+        off = abs(element.analytic - slope)
+        if off <= _ROUNDED * size and element.right:
+            return element
+        if element.verdict is Verdict.WRONG and abs(slope - element.numeric) <= 0.5 * off:
+            return element  # both say so
+        _, error, doubt = tangents.measured(moves, line.width, line.weights)
+        if not np.isfinite(error):
+            return element
+        rounding_of_f = line.epsilon * line.size / line.width
+        near = 10 * error + _VANISHING * rounding_of_f + _UNDERFLOW
+        if off > near or error > _TRUSTED * abs(slope):
+            rounding = self._rounding(moves, line.weights)
+            if doubt > _EXACT and error > max(_TRUSTED * abs(slope), 4 * rounding):
+                return element
+            near += 4 * rounding
+        if element.verdict is Verdict.WRONG:  # nearer by far than the difference is
+            near += min(_ROUNDED * size, 1e-3 * abs(slope - element.numeric))
+        else:
+            near += _ROUNDED * size
+        if off <= near:
+            if element.right:
+                return element
+            return replace(element, verdict=Verdict.PASS, numeric=slope, error_bar=max(error, off))
+        if tangents.are_exact:
+            return replace(element, verdict=Verdict.WRONG, numeric=slope, error_bar=error)
+        return replace(element, verdict=Verdict.UNSTABLE) if element.right else element
+
+    def _rounding(self, moves: Moves, weights: Array) -> float:
+        """By how much the gradient along moves changes when values are rounded otherwise.
+
+        Where something saturates or cancels, a right rule may keep few digits, or none.
+        """
+        run = self._run
+        itself = {node: node for node in (*run.visit, *run.inputs)}
+        found = []
+        for twins in (itself, *self._shaken):
+            seeds = [(twins[run.y], rounded(weights, self._random))]
+            with no_grad():
+                visit, ends = [twins[n] for n in run.visit], [twins[n] for n in run.inputs]
+                pulled = pull(visit, seeds, ends, recorded=False)
+            found.append(along([node.value for node in pulled], moves))
+        return max(found) - min(found)
+
+    @cached_property
+    def _shaken(self) -> list[dict[Node, Node]]:
+        """The recording, with its values rounded otherwise."""
+        run = self._run
+        nodes = [*run.inputs, *(n for n in reversed(run.visit) if n not in run.own)]
+
+        def shaken(row: Primitive, operands: Sequence[Any], static: dict[str, Any]) -> Array:
+            y = np.asarray(row.evaluate(operands, static))
+            # Other rows may select, and their rules look for what is equal.
+            return rounded(y, self._random) if Trait.ANALYTIC in row.traits else y
+
+        with np.errstate(all="ignore"):
+            known = {node: node.value for node in run.inputs}
+            return [copied(nodes, replayed(nodes, known, shaken)) for _ in range(_SHAKES)]
+
+
+@np.errstate(invalid="ignore")
+def along(gradients: Sequence[Array], moves: Moves) -> float:
+    """The derivative along moves; what does not move does not count, whatever its gradient."""
+    parts = (np.sum(gradients[i] * m, where=m != 0) for i, m in moves.items())
+    return float(sum(parts))
