@@ -96,7 +96,7 @@ def _run(options: argparse.Namespace) -> int:
     if options.self_test:
         return _self_test(options)
     fail_on = _verdicts(options.fail_on)
-    files = _opened_files(options)
+    files = _output_files(options)
     unshown = _Unshown()
     with _checks(options) as checks:
         chosen = _only(checks, options.only)
@@ -263,8 +263,10 @@ def _show(text: str) -> None:
     print(text.encode(encoding, "backslashreplace").decode(encoding))
 
 
-def _opened_files(options: argparse.Namespace) -> dict[str, Path]:
+def _output_files(options: argparse.Namespace) -> dict[str, Path]:
     """Where to write, made sure of before the work: a long run must not end in a typing error."""
+    from .diagrams.output import file_to_replace
+
     given = {kind: getattr(options, kind) for kind in ("json", "html", "junit")}
     files = {kind: Path(path).absolute() for kind, path in given.items() if path is not None}
     for kind, path in files.items():
@@ -272,10 +274,12 @@ def _opened_files(options: argparse.Namespace) -> dict[str, Path]:
         if list(files.values()).count(path) > 1:
             raise OutputError(f"{option}: expected a file for each; got the same one twice")
         try:
-            if path.exists() and not path.is_file():  # a folder, or a device, which would be lost
-                raise OutputError(f"{option}: expected a file; got something else; name another")
-            with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}."):
-                pass
+            if path.is_dir():
+                raise OutputError(f"{option}: expected a file; got a folder; name a file in it")
+            place = file_to_replace(path)
+            if place is not None:
+                with NamedTemporaryFile(dir=place.parent, prefix=f".{place.name}."):
+                    pass
         except (FileNotFoundError, NotADirectoryError, PermissionError, ValueError) as error:
             raise OutputError(
                 f"{option}: expected a folder to write into; got {path.parent}: "

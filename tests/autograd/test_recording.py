@@ -208,6 +208,8 @@ def test_every_way_of_calling_records_the_users_own_line():
         source = y._node.source
         assert Path(source.file) == Path(__file__)
         assert source.line == line_of(f"# line: {how}"), how
+        assert source.text.startswith(f'"{how}": '), how
+    assert source._replace(file="nowhere.py").text == ""
     names = {how: y._node.source.function for how, y in made.items()}
     assert names["operator"] == "test_every_way_of_calling_records_the_users_own_line"
     assert names["lambda"] == "<lambda>"

@@ -85,7 +85,7 @@ def test_a_wrong_derivative_is_drawn_as_wrong_with_both_numbers(monkeypatch):
 
 def test_a_check_needs_something_to_check():
     x = tnn.Tensor([1.0, 2.0], requires_grad=True)
-    with pytest.raises(GradientError, match=r"call \.backward\(\) first"):
+    with pytest.raises(GradientError, match=r"call \.backward\(gradient\) first"):
         tnn.draw(x * x, check=True)
     with pytest.raises(GradientError):
         tnn.draw(tnn.Tensor(1.0), check=True)

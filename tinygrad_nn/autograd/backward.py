@@ -16,7 +16,7 @@ from ..errors import GradientError
 from ..primitives import ASTYPE, Primitive, Trait, without_scalar
 from .graph import NO_OPTIONS, Node, reachable
 
-__all__ = ["gradients", "plan", "unbroadcast", "walk"]
+__all__ = ["gradients", "plan", "starting_gradient", "unbroadcast", "walk"]
 
 Seeds = Sequence[tuple[Node, Array]]
 Wrap = Callable[[Node], Array]
@@ -36,6 +36,23 @@ def plan(roots: Sequence[Node], targets: Collection[Node] | None = None) -> list
         if any(i in between for i in node.parents):
             between.add(node)
     return [node for node in order if node in between]
+
+
+def starting_gradient(where: str, root: Node) -> Array:
+    """What `backward` last started with at an output, and 1 for a scalar that it never did.
+
+    Raises:
+        GradientError: neither is there; the message says where it was asked for.
+    """
+    if root.seed is not None:
+        return root.seed
+    if not root.tracked or root.value.size != 1:
+        raise GradientError(
+            f"{where}: expected a scalar to start from, which depends on a Tensor that requires a "
+            f"gradient; got {root.described}; call .backward(gradient) first, or reduce it with "
+            f".sum()"
+        )
+    return np.ones_like(root.value)
 
 
 def gradients(

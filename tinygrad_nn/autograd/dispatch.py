@@ -5,7 +5,6 @@ which every recorded operation passes. The other half, in tensor.py, faces the u
 """
 
 import inspect
-import linecache
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from textwrap import shorten
@@ -322,6 +321,6 @@ def _retold(
     line = ""
     if code is not None:
         source = source_line(code, instruction)
-        text = shorten(linecache.getline(source.file, source.line), 80, placeholder=" …")
+        text = shorten(source.text, 80, placeholder=" …")
         line = f"; at {source}" + (f": {text}" if text else "")
     return kind(f"{where}: {expected}; got {shapes}{line}")

@@ -3,6 +3,7 @@
 All of it is per thread, so that two threads can train two models at once.
 """
 
+import linecache
 import os
 import sys
 from contextlib import ContextDecorator
@@ -34,6 +35,11 @@ class SourceLine(NamedTuple):
     file: str
     line: int
     function: str
+
+    @property
+    def text(self) -> str:
+        """The line as it is written there; "" where the file cannot be read."""
+        return linecache.getline(self.file, self.line).strip()
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line} in {self.function}"

@@ -8,8 +8,8 @@ import numpy as np
 from .._svg import escaped
 from .._typing import Array
 from ..autograd import Graph, Node, Tensor
-from ..autograd.backward import gradients, plan
-from ..errors import ArgumentError, GradientError
+from ..autograd.backward import gradients, plan, starting_gradient
+from ..errors import ArgumentError
 from ..verify.nodes import NodeCheck, check_nodes
 from ..verify.verdicts import Verdict
 from .diagram import Diagram
@@ -68,7 +68,7 @@ def draw(of: Tensor | Graph, *, check: bool = False, direction: str = "TB") -> D
     if direction not in ("TB", "LR"):
         raise ArgumentError(f"draw: expected direction 'TB' or 'LR'; got {direction!r}")
     if isinstance(of, Tensor):
-        of = Graph([of._node])
+        of = Graph([of])
     if not isinstance(of, Graph):
         raise ArgumentError(f"draw: expected a Tensor or a Graph; got {type(of).__name__}")
     seeds = {out: out.seed for out in of.outputs if out.seed is not None and out.tracked}
@@ -77,20 +77,10 @@ def draw(of: Tensor | Graph, *, check: bool = False, direction: str = "TB") -> D
         if len(of.outputs) != 1:
             raise ArgumentError(f"draw: expected one output to check; got {len(of.outputs)}")
         root = of.outputs[0]
-        if root not in seeds:
-            seeds[root] = _starting_gradient(root)
+        seeds[root] = starting_gradient("draw", root)
         checks = check_nodes(of, seeds[root])
     arrived = gradients(plan(list(seeds)), list(seeds.items()))
     return Diagram(_Drawing(of, arrived, checks).dot(direction))
-
-
-def _starting_gradient(root: Node) -> Array:
-    if not root.tracked or root.value.size != 1:
-        raise GradientError(
-            f"draw: expected a scalar that depends on a gradient to check; got {root.described}; "
-            f"call .backward() first, or reduce it with .sum()"
-        )
-    return np.ones_like(root.value)
 
 
 class _Drawing:

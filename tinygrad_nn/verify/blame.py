@@ -5,7 +5,6 @@ the mistake lies between them: contributions that were not added up, or what f c
 recording.
 """
 
-import linecache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -48,7 +47,7 @@ class Blame(NamedTuple):
                 f"{worst.analytic:.6g}, numeric {worst.numeric:.6g} ± {worst.error_bar:.1e}"
             )
         if self.source is not None:
-            text = linecache.getline(self.source.file, self.source.line).strip()
+            text = self.source.text
             lines.append(f"  at {self.source}" + (f": {text}" if text else ""))
         return "\n".join(lines)
 
@@ -71,7 +70,8 @@ def find_blame(first: Check, order: int = 1) -> Blame:
         wrong = next((f for f in found if not f.right and f.verdict is not Verdict.UNSTABLE), None)
         if wrong is not None:
             return _of(node, f"the derivative of {_name(node)} is wrong", wrong)
-        kinks += [node for f in found if f.verdict is Verdict.KINK][:1]
+        if any(f.verdict is Verdict.KINK for f in found):
+            kinks.append(node)
     lost = _not_added(first) if order == 1 else None
     if lost is not None:
         return lost

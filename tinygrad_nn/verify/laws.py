@@ -58,8 +58,7 @@ def check_laws(
     except MissingDerivativeError as error:
         raise MissingDerivativeError(
             f"{name}: the derivative of the gradient is checked too, and a rule uses what has "
-            f"none; "
-            f"{error}"
+            f"none; {error}"
         ) from error
 
     def gradient(*values: Any) -> Any:

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from .check import Check
     from .curve import StepCurve
 
-__all__ = ["GradcheckReport"]
+__all__ = ["COLUMNS", "GradcheckReport"]
 
-_HEAD = ("input", "shape", "worst at", "analytic", "numeric", "error bar", "verdict")
+COLUMNS = ("input", "shape", "worst at", "analytic", "numeric", "error bar", "verdict")
 
 
 class GradcheckReport:
@@ -24,11 +24,12 @@ class GradcheckReport:
 
     Attributes:
         findings: one for each input and order, with its elements.
+        checks: what they come from, for each order: the function at its inputs.
     """
 
     def __init__(self, findings: Sequence[Finding], checks: Sequence["Check"] = ()) -> None:
         self.findings = tuple(findings)
-        self._checks = tuple(checks)  # one for each order
+        self.checks = tuple(checks)
 
     def __bool__(self) -> bool:
         return all(finding.right for finding in self.findings)
@@ -52,8 +53,14 @@ class GradcheckReport:
         """
         from .blame import find_blame  # on use: right gradients need none
 
-        wrong = [f.order for f in self.findings if not f.right and _is_mistaken(f)]
-        return find_blame(self._checks[0], min(wrong)) if wrong and self._checks else None
+        wrong = [f.order for f in self.findings if _is_mistaken(f)]
+        return find_blame(self.checks[0], min(wrong)) if wrong and self.checks else None
+
+    @property
+    def rows(self) -> list[tuple[str, ...]]:
+        """The findings as a table shows them: a cell for each of `COLUMNS`."""
+        several = any(finding.order > 1 for finding in self.findings)
+        return [_row(finding, several) for finding in self.findings]
 
     def step_curve(
         self, of: str | int = 0, index: tuple[int, ...] | None = None, order: int = 1
@@ -73,20 +80,18 @@ class GradcheckReport:
         findings = {f.name: f for f in self.findings if f.order == order}
         names = list(findings)
         name = names[of] if isinstance(of, int) and 0 <= of < len(names) else of
-        if name not in findings or not 1 <= order <= len(self._checks):
+        if name not in findings or not 1 <= order <= len(self.checks):
             raise ArgumentError(
                 f"step_curve: expected the name or number of an input that was checked, "
                 f"{', '.join(names)}; got {of!r}"
             )
-        return step_curve(self._checks[order - 1], findings[name], index)
+        return step_curve(self.checks[order - 1], findings[name], index)
 
     def __str__(self) -> str:
-        several = any(f.order > 1 for f in self.findings)
-        rows = [_row(f, several) for f in self.findings]
         notes = [note for f in self.findings for note in _notes(f)]
         if self.blame is not None:
             notes.append(str(self.blame))
-        return "\n".join([table(_HEAD, rows), *notes])
+        return "\n".join([table(COLUMNS, self.rows), *notes])
 
     def __repr__(self) -> str:
         return f"<GradcheckReport {self.verdict.value}, {len(self.findings)} inputs>"

@@ -1,9 +1,10 @@
 """The results of checks as one page of HTML, which needs nothing from anywhere else."""
 
 from collections import Counter
+from collections.abc import Sequence
 from html import escape
 
-from ..report import GradcheckReport
+from ..report import COLUMNS, GradcheckReport
 from ..results import Result, Results
 from ..verdicts import Finding
 from .writers import error_text, printable
@@ -11,8 +12,8 @@ from .writers import error_text, printable
 __all__ = ["as_html"]
 
 _UNDECIDED = {"JUMP", "UNSTABLE", "NONDETERMINISTIC"}
-_MARKS = {"right": "✓", "undecided": "?", "wrong": "✗"}  # colours alone would not tell everybody
-_HEAD = ("input", "shape", "worst at", "analytic", "numeric", "error bar", "verdict")
+# Best first. A mark stands beside each colour, which alone would not tell everybody.
+_MARKS = {"right": "✓", "undecided": "?", "wrong": "✗"}
 
 # Blue, amber and vermilion: they differ in lightness too, for those who see few colours.
 _STYLE = """
@@ -200,10 +201,8 @@ def _error(result: Result) -> str:
 
 def _found(report: GradcheckReport) -> str:
     """The findings of one check, and where it is not right, why."""
-    several = any(finding.order > 1 for finding in report.findings)
-    head = "".join(f"<th>{column}</th>" for column in _HEAD)
-    rows = "".join(_cells(finding, several) for finding in report.findings)
-    parts = [f'<div class="wide"><table><tr>{head}</tr>{rows}</table></div>']
+    rows = "".join(_cells("td", row) for row in report.rows)
+    parts = [f'<div class="wide"><table>{_cells("th", COLUMNS)}{rows}</table></div>']
     if not report:
         if report.blame is not None:
             parts.append(f"<pre>{escape(str(report.blame))}</pre>")
@@ -211,18 +210,9 @@ def _found(report: GradcheckReport) -> str:
     return "".join(parts)
 
 
-def _cells(finding: Finding, several: bool) -> str:
-    worst = finding.worst
-    cells = (
-        (f"∂{finding.order} " if several else "") + finding.name,
-        str(finding.shape),
-        finding.at,
-        f"{worst.analytic:.6g}",
-        f"{worst.numeric:.6g}",
-        f"{worst.error_bar:.1e}",
-        finding.summed,
-    )
-    return f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in cells)}</tr>"
+def _cells(kind: str, texts: Sequence[str]) -> str:
+    cells = "".join(f"<{kind}>{escape(text)}</{kind}>" for text in texts)
+    return f"<tr>{cells}</tr>"
 
 
 def _curve(report: GradcheckReport, finding: Finding) -> str:

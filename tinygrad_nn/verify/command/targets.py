@@ -18,7 +18,7 @@ The inputs of a function come, argument by argument, from the first of these tha
 """
 
 import difflib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from inspect import BoundArguments, Parameter, Signature
@@ -72,17 +72,10 @@ def find_target(
         [('tinygrad_nn.activations:tanh', True)]
     """
     source, mark, attribute = _parts(target)
-    if mark == "::":
-        path = _existing(source)
-        with importing(path.parent):
-            yield _Functions(load_file(path, source), source, mark).target(
-                attribute, shapes, seed, order
-            )
-    else:
-        with importing(Path.cwd()):
-            yield _Functions(load_module(source), source, mark).target(
-                attribute, shapes, seed, order
-            )
+    path = _existing(source) if mark == "::" else None
+    with importing(Path.cwd() if path is None else path.parent):
+        module = load_module(source) if path is None else load_file(path, source)
+        yield _Functions(module, source, mark).target(attribute, shapes, seed, order)
 
 
 def _parts(target: str) -> tuple[str, str, str]:
@@ -236,21 +229,32 @@ def _checks(
 def _checked(
     function: Function, arguments: Mapping[str, Any], seed: int, order: int
 ) -> GradcheckReport:
-    signature, line = function.signature, function.line
-    shown = [signature.parameters[name] for name in arguments]
-
-    def f(*values: Any) -> Any:
-        bound = BoundArguments(signature, dict(zip(arguments, values, strict=True)))
-        call = partial(function.call, *bound.args, **bound.kwargs)
-        return _guarded(function.shown, partial(called_from, line, call))
-
-    named = [p.replace(kind=p.POSITIONAL_ONLY, default=p.empty) for p in shown]
-    f.__signature__ = Signature(named)  # type: ignore[attr-defined]  # names the inputs
+    f = _Positional(function, list(arguments))
     owner = getattr(function.call, "__self__", function.call)  # of a method
     parameters = owner if isinstance(owner, Module) else ()
     report = gradcheck(f, *arguments.values(), parameters=parameters, order=order, rng=seed)
     _ = report.blame  # found now, while the function's own imports work
     return report
+
+
+class _Positional:
+    """A user's function of some of its arguments, given in order, which keep their names."""
+
+    __signature__: Signature  # where gradcheck finds the names
+
+    def __init__(self, function: Function, names: Sequence[str]) -> None:
+        self._function = function
+        self._names = names
+        self._signature, self._line = function.signature, function.line  # worked out once
+        taken = [self._signature.parameters[name] for name in names]
+        self.__signature__ = Signature(
+            [p.replace(kind=p.POSITIONAL_ONLY, default=p.empty) for p in taken]
+        )
+
+    def __call__(self, *values: Any) -> Any:
+        bound = BoundArguments(self._signature, dict(zip(self._names, values, strict=True)))
+        call = partial(self._function.call, *bound.args, **bound.kwargs)
+        return _guarded(self._function.shown, partial(called_from, self._line, call))
 
 
 def _guarded(shown: str, call: Callable[[], Any]) -> Any:

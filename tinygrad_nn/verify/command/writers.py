@@ -1,7 +1,6 @@
 """The results of checks as text for other programs: JSON, and the XML that CI servers read."""
 
 import json
-import linecache
 import math
 import re
 from collections import Counter
@@ -151,8 +150,7 @@ def error_text(error: BaseException) -> str:
     text, line = one_line(error), user_line(error)
     if line is None or str(line) in text:
         return text
-    code = linecache.getline(line.file, line.line).strip()
-    return f"{text.rstrip('.')}, at {line}" + (f": {code}" if code else "")
+    return f"{text.rstrip('.')}, at {line}" + (f": {line.text}" if line.text else "")
 
 
 # --- the XML of JUnit -------------------------------------------------------------------------

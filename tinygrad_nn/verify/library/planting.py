@@ -95,7 +95,7 @@ class Place:
     def point(self) -> Check | None:
         """The function and its inputs; None if the check ends with an error."""
         report = self._without(1).report
-        return report._checks[0] if report is not None and report._checks else None
+        return report.checks[0] if report is not None and report.checks else None
 
     @property
     def size(self) -> int:
@@ -128,7 +128,8 @@ class Place:
     def _is_smooth(self, chosen: Sequence[Array]) -> bool:
         """Whether any of the chosen elements is at no kink that the check found."""
         report = self._without(1).report
-        for finding, here in zip(report.findings if report else (), chosen, strict=False):
+        findings = () if report is None else report.findings
+        for finding, here in zip(findings, chosen, strict=False):
             for element in () if finding.directions else finding.elements:
                 here[element.index] &= element.verdict is not Verdict.KINK
         return any(map(np.any, chosen))

@@ -13,7 +13,7 @@ from ..._typing import Array, Shape
 from ...errors import ArgumentError
 from ...primitives import Call, Domain, Primitive, Rewrite
 
-__all__ = ["on_kinks", "sample"]
+__all__ = ["jumps_at", "on_kinks", "sample"]
 
 _CLEARANCE = 0.03  # the least distance from a kink, far above any step of a difference
 _TRIES = 1000
@@ -46,6 +46,13 @@ def on_kinks(row: Primitive, arrays: Sequence[Array]) -> list[Array]:
     if row.kinks is None:
         raise ArgumentError(f"{row.qualified_name}: the row declares no kinks")
     return [arrays[0] - row.kinks(*arrays), *arrays[1:]]
+
+
+def jumps_at(row: Primitive, call: Call, arrays: Sequence[Array]) -> bool:
+    """Whether a row jumps where the first of its arrays is, so that it has no slope there."""
+    first, *others = arrays
+    below, above = (row.function(first + t, *others, **call.static) for t in (-1e-9, 1e-9))
+    return not np.allclose(below, above, atol=1e-8)
 
 
 def _draw(domain: Domain, shape: Shape, rng: "np.random.Generator") -> Array:

@@ -3,11 +3,9 @@
 Each place that is found is computed again in many digits, to say what it costs on these very data.
 """
 
-import linecache
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -159,8 +157,7 @@ def quoted(source: SourceLine | None) -> list[str]:
     """Where a node was recorded, and the user's own line if it can be read."""
     if source is None:
         return []
-    text = linecache.getline(source.file, source.line).strip()
-    return [f"  {source}", *([f"    {text}"] if text else [])]
+    return [f"  {source}", *([f"    {source.text}"] if source.text else [])]
 
 
 def _matches(rule: Rule, made_by: Mapping[str, list[Node]]) -> Iterator[Match]:
@@ -232,7 +229,8 @@ def _slope_error(
 ) -> float | None:
     """How far the gradient that backward brings through a formula is from the right one."""
     ends = {entry for entry in entries if entry.tracked}
-    visit = sorted({*filter(_tracked, part), *ends}, key=lambda n: -n.number)
+    inside = {node for node in part if node.tracked}
+    visit = sorted(inside | ends, key=lambda n: -n.number)
     arrived = gradients(visit, [(root, weights(root))], keep=ends, targets=ends)
     errors = [
         float(np.max(relative_error(g, _continued(slopes[entry], rule.slope), overall=True)))
@@ -240,9 +238,6 @@ def _slope_error(
         if entry in slopes and g.size
     ]
     return max(errors, default=None)
-
-
-_tracked = attrgetter("tracked")
 
 
 def _continued(values: Array, limit: float | None) -> Array:

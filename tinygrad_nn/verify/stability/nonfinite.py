@@ -12,14 +12,15 @@ import numpy as np
 
 from ..._typing import Array, Shape
 from ...autograd import Graph, Node
-from ...autograd.backward import gradients, plan, walk
+from ...autograd.backward import gradients, plan, starting_gradient, walk
 from ...autograd.recording import SourceLine
-from ...errors import GradientError
 from ...primitives import Trait
 from .lint import quoted, recorded
 from .remedies import remedy
 
 __all__ = ["NonfiniteTrace", "Operand", "trace_nonfinite"]
+
+_SHOWN = 8  # operands: a row such as concatenate may have hundreds
 
 
 class Operand(NamedTuple):
@@ -167,19 +168,9 @@ def _origin(spoilt: Collection[Node], bad: Collection[Node]) -> Node:
 
 def _gradients(graph: Graph) -> Mapping[Node, Array]:
     """The gradient of each node, as backward would deliver it, in the order of its visit."""
-    seeds = [(out, _seed(out)) for out in graph.outputs if out.tracked]
-    return gradients(plan([out for out, _ in seeds]), seeds)
-
-
-def _seed(out: Node) -> Array:
-    if out.seed is not None:
-        return out.seed
-    if out.value.size != 1:
-        raise GradientError(
-            f"trace_nonfinite: expected a scalar to start from; got {out.described}; "
-            f"call .backward(gradient) first, or reduce it with .sum()"
-        )
-    return np.ones_like(out.value)
+    tracked = [out for out in graph.outputs if out.tracked]
+    seeds = [(out, starting_gradient("trace_nonfinite", out)) for out in tracked]
+    return gradients(plan(tracked), seeds)
 
 
 def _first_spoilt(arrived: Mapping[Node, Array]) -> tuple[Node | None, bool]:
@@ -258,7 +249,7 @@ def _place(user: Node, spoilt: Node, g: Array) -> tuple[int, ...] | None:
 def _operands(node: Node, place: tuple[int, ...] | None) -> tuple[Operand, ...]:
     elementwise = node.primitive is not None and Trait.ELEMENTWISE in node.primitive.traits
     at = place if elementwise else None
-    shown: Sequence[Any] = [i for i in node.inputs if i is not None][:8]
+    shown: Sequence[Any] = [i for i in node.inputs if i is not None][:_SHOWN]
     return tuple(_operand(i, node.value.shape, at) for i in shown)
 
 

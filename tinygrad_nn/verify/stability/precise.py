@@ -7,7 +7,6 @@ cannot do with them is computed from their values rounded to float64, and said s
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from decimal import Decimal
-from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,7 +22,6 @@ __all__ = ["Evaluation", "Sample", "computed", "evaluate", "pulled", "relative_e
 
 _MOST_DIGITS = 5000  # enough for 1 + e⁻ˣ with x up to 10,000
 _WORK = 40_000  # element operations with sixty digits: about a second
-
 
 # Rows whose own code asks of its numbers what only floats can answer, written without.
 _INSTEAD: dict[str, Callable[..., Any]] = {
@@ -175,11 +173,12 @@ def _compute(node: Node, values: dict[Node, Array]) -> str:
         return ""
     arguments = [_argument(i, node, values) for i in node.inputs]
     static = node.static or {}
-    row: Callable[..., Any] = partial(node.primitive.evaluate, static=static)
-    if called(node) in _INSTEAD:
-        row = lambda arrays: _INSTEAD[called(node)](*arrays, **static)  # noqa: E731
+    instead = _INSTEAD.get(called(node))
     try:
-        values[node] = lifted(row(arguments))
+        if instead is None:
+            values[node] = lifted(node.primitive.evaluate(arguments, static))
+        else:
+            values[node] = lifted(instead(*arguments, **static))
         return ""
     except (TypeError, AttributeError, ValueError):  # what NumPy says of a missing method
         with np.errstate(all="ignore"):
@@ -227,12 +226,6 @@ def _span(arrays: Collection[Array]) -> int:
     return max(exponents) - min(exponents)
 
 
-def weights(root: Node) -> Array:
-    """A cotangent from 1 to 2: one of ones alone would see nothing of what always adds up to 1."""
-    line = np.linspace(1, 2, root.value.size).reshape(root.value.shape)
-    return line.astype(root.value.dtype)
-
-
 def _span_inside(node: Node) -> int:
     """The decimals between the exponentials of what a row takes, which it shows to nobody."""
     if called(node) not in ("log_softmax", "log_sum_exp", "logaddexp"):
@@ -240,6 +233,12 @@ def _span_inside(node: Node) -> int:
     taken = [v[np.isfinite(v)] for v in map(np.asarray, node.operands)]
     numbers = np.concatenate([v.ravel().astype(np.float64) for v in taken])
     return int(np.ptp(numbers) / math.log(10)) if numbers.size else 0
+
+
+def weights(root: Node) -> Array:
+    """A cotangent from 1 to 2: one of ones alone would see nothing of what always adds up to 1."""
+    line = np.linspace(1, 2, root.value.size).reshape(root.value.shape)
+    return line.astype(root.value.dtype)
 
 
 def pulled(evaluation: Evaluation, part: Sequence[Node], root: Node) -> dict[Node, Array] | None:

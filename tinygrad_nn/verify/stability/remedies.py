@@ -18,7 +18,7 @@ Remedy: TypeAlias = tuple[str, Callable[[float, float], bool], str]
 _MOST = 100  # of the nodes around it, so many are looked at
 _NEAR = 4  # so many steps up from an operation, a formula that it is part of is looked for
 _LOGARITHMS = "log log2 log10"
-_FRACTIONS = "divide floor_divide remainder fmod true_divide"
+_FRACTIONS = "divide floor_divide remainder fmod"
 
 # Where one operation alone has no finite value, ...
 _VALUES: tuple[Remedy, ...] = (
@@ -53,7 +53,7 @@ _VALUES: tuple[Remedy, ...] = (
     ("sinh cosh", lambda a, b: True, "it overflows {dtype} above {sinh:.2f}: bound the argument"),
     ("astype", lambda a, b: True,
      "the largest {dtype} is {max:.6g}: keep the wider dtype, or scale the numbers down"),
-    ("log_det slogdet", lambda a, b: True, "the matrix is singular: add eps to its diagonal"),
+    ("log_det", lambda a, b: True, "the matrix is singular: add eps to its diagonal"),
 )  # fmt: skip
 
 # ... and where it has one, but no finite derivative.
