@@ -16,6 +16,7 @@ from ..errors import MissingDerivativeError
 from .check import Check
 from .inspection import findings
 from .nodes import check_nodes
+from .replay import lifted
 from .verdicts import Finding, Verdict
 
 __all__ = ["Blame", "find_blame"]
@@ -96,7 +97,7 @@ def _alone(node: Node, order: int) -> list[Finding]:
         for k, i in enumerate(node.inputs)
         if isinstance(i, Node) and i.tracked and (row.variadic or row.derivatives[k] is not None)
     ]
-    values = [_lift(v) for v in node.operands]
+    values = [lifted(v) for v in node.operands]
 
     def f(*xs: Any) -> Any:
         operands: list[Any] = list(values)
@@ -144,8 +145,3 @@ def _argument(node: Node, position: int) -> str:
     row: Any = node.primitive
     names = () if row.variadic else row.parameters
     return names[position] if position < len(names) else f"argument {position}"
-
-
-def _lift(value: Any) -> Any:
-    real = isinstance(value, np.ndarray) and value.dtype.kind == "f"
-    return value.astype(np.float64) if real else value

@@ -28,7 +28,6 @@ __all__ = [
 # usual best, then wider for noisy functions, narrower for steep ones.
 FIRST = (-10, -7, -17, -3)
 COARSE_TO_FINE = (-3, -5, -7, -10, -14, -17, -20, -23, -27, -33, -40)
-_ROUNDINGS = 32  # of an output, which several operations may add up to
 _RESOLVED = 0.1  # of the slopes in a window: with a smaller error it shows how steep f is
 _LEAST_WIDTH, _LARGEST_WIDTH = 2.0**-960, 2.0**960  # so that no step is zero, or infinite
 # Of a step. In no ratio of small integers, nor themselves of few binary digits, or rounding to a
@@ -114,7 +113,6 @@ class Line:
         # How far it goes in a wide step, to the side that moves less: the other may be a pole.
         sums = [_finite_sum(np.abs(move)) for move in moves]
         self.travel = min((total for total in sums if total), default=0.0)
-        self._furthest = float(np.sum(np.abs(moves)))  # not finite where a move is not
         self._sizes = np.abs(self.weights * self.middle)
         # Below the first, a slope cannot be told from zero in any step; below the second, it can
         # only if f goes on like this far beyond the size of x.
@@ -152,16 +150,6 @@ class Line:
         """The largest slope in windows so far, of this step or larger, that is no noise or pole."""
         seen = (w for w in self._windows.values() if w.step >= step and not w.bends)
         return max((w.reach for w in seen if w.central.error <= _RESOLVED * w.reach), default=0.0)
-
-    def is_level(self) -> bool:
-        """Whether nothing moves by more than rounding does: all cancels, as in Σ softmax(x)."""
-        moves = [self._furthest]
-        for width in self.widths:
-            window = self.window(width * 2.0 ** FIRST[-1])
-            if not np.isfinite(window.left.error + window.right.error):
-                return False
-            moves.append(window.reach * window.step)
-        return bool(np.max(moves) <= _ROUNDINGS * self.epsilon * self.size)
 
     def frozen(self) -> Array:
         """Which outputs do not move, however far."""

@@ -19,7 +19,7 @@ from .check import Check
 from .inspection import findings
 from .report import GradcheckReport
 
-__all__ = ["gradcheck"]
+__all__ = ["gradcheck", "is_real", "plain"]
 
 Parameters = Module | Mapping[str, Tensor] | Sequence[Tensor]
 
@@ -99,11 +99,11 @@ class _Subject:
         self._f = f
         self._inputs = inputs
         self._leaves = [
-            (name, leaf.numpy() if isinstance(leaf, Tensor) else leaf)
+            (name, plain(leaf))
             for called, tree in zip(_input_names(f, inputs), inputs, strict=True)
             for name, leaf in _named_leaves(called, tree)
         ]
-        self._checked = [_is_real(leaf) for _, leaf in self._leaves]
+        self._checked = [is_real(leaf) for _, leaf in self._leaves]
         named = list(_named_parameters(parameters))
         self._parameters = [parameter for _, parameter in named]
         real = [pair for pair, chosen in zip(self._leaves, self._checked, strict=True) if chosen]
@@ -112,8 +112,8 @@ class _Subject:
             raise ArgumentError(
                 "gradcheck: expected a floating-point input; got none; write 1.0 for 1"
             )
-        plain = [leaf for _, leaf in real] + [p.numpy() for p in self._parameters]
-        self.values = [np.array(value, dtype=np.float64) for value in plain]
+        arrays = [leaf for _, leaf in real] + [p.numpy() for p in self._parameters]
+        self.values = [np.array(value, dtype=np.float64) for value in arrays]
 
     def function(self, *arrays: Any) -> Any:
         """The function of what is checked, with everything else in its place."""
@@ -127,8 +127,14 @@ class _Subject:
             return self._f(*arguments)
 
 
-def _is_real(leaf: Any) -> bool:
-    return np.asarray(leaf).dtype.kind == "f"
+def plain(x: Any) -> Any:
+    """What a Tensor holds; anything else as it is."""
+    return x.numpy() if isinstance(x, Tensor) else x
+
+
+def is_real(x: Any) -> bool:
+    """Whether an argument is floating-point, so that there is something to check."""
+    return np.asarray(plain(x)).dtype.kind == "f"
 
 
 def _input_names(f: Callable[..., Any], inputs: Sequence[Any]) -> Iterator[str]:

@@ -18,7 +18,6 @@ __all__ = ["judge"]
 _TRUSTED = 1e-4  # of what is measured: a wider error bar could hide a wrong derivative
 _EXACT = 1e-7  # the same, where one window is believed without another
 _SMALL = 2.0**-6  # where f is flat in smaller steps alone, it may only be rounded
-_LEVEL = 100  # times the least slope that can be seen is what rounding makes of a zero
 _UNDERFLOW = 1e-300  # below this products of what is not zero vanish
 _LEAST_JUMP = 1e-6  # of how far f moves at all: smaller ones are steps of its rounding
 _QUANTUM = 2.0**-16  # moves may vanish in smaller steps where f computes in less precision
@@ -33,8 +32,6 @@ def judge(line: Line, analytic: float) -> Element:
     """
     if not line.alive.any() and line.window(line.widths[-1] * 2.0 ** FIRST[-1]).flat:
         return _still(line, analytic)
-    if line.is_level() and abs(analytic) <= _LEVEL * line.floor:
-        return Element((), Verdict.UNSTABLE, analytic, 0.0, line.floor)
     for window in _first_windows(line):
         if _is_trusted(line, window, part=_EXACT):
             if not window.bends and _agree(analytic, window):
@@ -107,7 +104,7 @@ def _second_look(line: Line, analytic: float) -> Element:
             if kind is Verdict.PASS and (kink := _unresolved_kink(run, seen)) is not None:
                 return _element(Verdict.KINK, analytic, kink)
             return _decided(line, analytic, kind, windows, run)
-    best = min(windows, key=lambda w: w.central.error)
+    best = min(windows, key=_blur)
     alone = [w for w, kind in seen if kind is Verdict.PASS and _agree(analytic, w)]
     if not alone and best.central.error <= 10 * _TRUSTED * abs(best.central.value):
         alone = [best] if _agree(analytic, best, errors=3.0) else []

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 
 from .._typing import Array
-from ..autograd import Tensor, jvp, vjp
+from ..autograd import jvp, vjp
 from ..errors import ArgumentError, GradientError, MissingDerivativeError
-from .gradcheck import gradcheck
+from .gradcheck import gradcheck, is_real, plain
 
 __all__ = ["check_laws"]
 
@@ -39,7 +39,7 @@ def check_laws(
     random = np.random.default_rng(rng)
     name = getattr(f, "__name__", "f")
     chosen = [i for i in range(len(inputs)) if argnums is None or i in argnums]
-    real = [i for i in chosen if _is_real(inputs[i])]
+    real = [i for i in chosen if is_real(inputs[i])]
     if not real:
         raise ArgumentError(f"{name}: expected a floating-point argument to check; got none")
 
@@ -49,7 +49,7 @@ def check_laws(
             arguments[i] = x
         return f(*arguments)
 
-    at = [np.array(_plain(inputs[i]), dtype=np.float64) for i in real]
+    at = [np.array(plain(inputs[i]), dtype=np.float64) for i in real]
     y, pullback = vjp(of_real, *at)
     g, h = random.standard_normal((2, *y.shape))
     _check_linear(name, pullback, g, h)
@@ -106,11 +106,3 @@ def _agree(a: Array, b: Array) -> bool:
     sizes = [np.abs(x[np.isfinite(x)]) for x in (np.asarray(a), np.asarray(b))]
     size = max(float(np.max(x, initial=0.0)) for x in sizes)
     return np.allclose(a, b, rtol=1e-8, atol=1e-11 * size, equal_nan=True)
-
-
-def _plain(x: Any) -> Any:
-    return x.numpy() if isinstance(x, Tensor) else x
-
-
-def _is_real(x: Any) -> bool:
-    return np.asarray(_plain(x)).dtype.kind == "f"

@@ -9,6 +9,7 @@ it is, because that is what the gradient is told.
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,7 +20,7 @@ from ..autograd.backward import gradients, plan
 from ..primitives import ASTYPE, Trait
 from .differences import Line, typical_size
 from .judge import judge
-from .replay import replayed
+from .replay import lifted, replayed
 from .verdicts import Element, Verdict
 
 __all__ = ["NodeCheck", "check_nodes"]
@@ -88,13 +89,13 @@ class _Lifted:
         worst = Element((), Verdict.PASS, 0.0, 0.0, 0.0)
         if twin.value.size:
             f, weights = moved(node)
+
+            def outputs(direction: Array, t: float) -> Array:
+                return f(twin.value + t * direction)
+
             for _ in range(_DIRECTIONS if twin.value.size > 1 else 1):
                 direction = self._direction(twin.value)
-                line = Line(
-                    lambda t, d=direction: f(twin.value + t * d),  # type: ignore[misc]
-                    weights,
-                    typical_size(twin.value),
-                )
+                line = Line(partial(outputs, direction), weights, typical_size(twin.value))
                 found = judge(line, float(np.sum(self.arrived[twin] * direction)))
                 worst = max(found, worst, key=lambda e: (not e.right, e.verdict.badness))
         return NodeCheck(worst.verdict, worst.analytic, worst.numeric, worst.right)
@@ -130,22 +131,15 @@ def _lifted(graph: Graph) -> dict[Node, Node]:
     twins: dict[Node, Node] = {}
     for node in graph.nodes:
         if node.primitive is None:
-            twin = Node(_lift(node.value))
+            twin = Node(lifted(node.value), tracked=node.tracked)
         else:
-            inputs = tuple(twins[i] if isinstance(i, Node) else _lift(i) for i in node.inputs)
+            inputs = tuple(twins[i] if isinstance(i, Node) else lifted(i) for i in node.inputs)
             values = [i.value if isinstance(i, Node) else i for i in inputs]
             static = _lifted_static(node)
             value = node.primitive.evaluate(values, static)
-            twin = Node(np.asarray(value), node.primitive, inputs, static)
-        twin.tracked = node.tracked
+            twin = Node(np.asarray(value), node.primitive, inputs, static, node.tracked)
         twins[node] = twin
     return twins
-
-
-def _lift(value: Any) -> Any:
-    if isinstance(value, np.ndarray) and value.dtype.kind == "f":
-        return value.astype(np.float64)
-    return value
 
 
 def _lifted_static(node: Node) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from ..autograd import Node
 from ..autograd.graph import NO_OPTIONS
 from ..primitives import Primitive
 
-__all__ = ["copied", "replayed", "rounded"]
+__all__ = ["copied", "lifted", "replayed", "rounded"]
 
 _ULP = 2.0**-52  # the least change of a number near 1
 
@@ -51,3 +51,9 @@ def copied(nodes: Sequence[Node], values: Mapping[Node, Array]) -> dict[Node, No
 def rounded(y: Array, random: "np.random.Generator") -> Array:
     """Numbers as another order of the same operations might have rounded them."""
     return y * (1 + _ULP * random.integers(-1, 2, y.shape))
+
+
+def lifted(value: Any) -> Any:
+    """Floating-point numbers in double precision; anything else as it is."""
+    real = isinstance(value, np.ndarray) and value.dtype.kind == "f"
+    return value.astype(np.float64) if real else value
