@@ -208,7 +208,8 @@ def test_html_is_one_whole_page_with_a_line_for_each_check(results):
     assert [row["data-right"] for row in rows] == ["yes", "yes", "no", "no"]
     assert float(rows[3]["data-badness"]) > float(rows[2]["data-badness"])
     assert len([tag for tag, _ in page.tags if tag == "details"]) == 4
-    blame, error = page.texts_in("pre")
+    kink, blame, error = page.texts_in("pre")
+    assert "a kink, with slope" in kink
     assert blame.startswith("blame: ")
     assert error.startswith("ValueError: two lines")
     for mark in ("✓ PASS", "✓ KINK", "✗ WRONG", "✗ ERROR"):  # not by colour alone
@@ -235,6 +236,8 @@ def test_html_draws_names_as_text(results):
 class Curve:
     """Stands for the curve of a difference's error."""
 
+    name = "y <0>"
+
     def svg(self):
         return '<?xml version="1.0"?>\n<svg class="curve"><path d="M0 0"/></svg>'
 
@@ -256,7 +259,9 @@ def test_html_shows_the_curve_of_what_is_not_right_only(monkeypatch):
     )
     text = as_html(Results([Result("f", right, None, 0.1), Result("g", both, None, 0.1)]), "1")
     assert asked == [("y", 2)]
-    assert len([tag for tag, a in Page(text).tags if tag == "svg"]) == 1
+    page = Page(text)
+    assert len([tag for tag, a in page.tags if tag == "svg"]) == 1
+    assert page.texts_in("figcaption")[0].startswith("y <0>: ")
     assert "<?xml" not in text
 
 
@@ -283,3 +288,54 @@ def test_html_of_all_right_says_so():
     page = Page(as_html(Results([Result("f", report_of(element()), None, 0.1)]), "1"))
     assert page.texts_in("title") == ["Gradient check: all right"]
     assert any("1 check, 0.1 s" in data for data in page.texts_in("p"))
+
+
+def test_html_says_what_its_verdicts_mean_and_no_others():
+    jump = report_of(element(0, Verdict.JUMP, math.nan, math.nan, jump=0.5), element(1))
+    results = Results([Result("f", jump, None, 0.1), Result("g", report_of(element()), None, 0.1)])
+    page = Page(as_html(results, "1"))
+    assert page.texts_in("dt") == ["PASS", "JUMP"]
+    assert page.texts_in("pre") == ["x (0,): the function jumps here, by 0.5"]
+
+
+def test_html_tells_checks_of_one_name_apart_by_their_shapes():
+    reports = [report_of(*[element(i) for i in range(n)]) for n in (1, 3)]
+    page = Page(as_html(Results([Result("f", r, None, 0.1) for r in reports]), "1"))
+    assert [text for text in page.texts_in("span") if text.startswith("(")] == ["(1,)", "(3,)"]
+
+
+# --- the curve of a difference's error --------------------------------------------------------
+
+
+def test_a_curve_is_of_the_worst_element_that_was_found():
+    def off_at_7(x):
+        wrong = tnn.primitive(
+            lambda x: x * x,
+            derivatives={"x": lambda g, y, x: g * x * (2 + (np.arange(x.size) == 7))},
+        )
+        return wrong(x)
+
+    report = tnn.gradcheck(off_at_7, np.linspace(-1.0, 2.0, 2000))
+    curve = report.step_curve("x")
+    assert curve.name == "x (7,)"
+    assert curve.gradient_error == pytest.approx(abs(curve.numeric) / 2, rel=1e-3)
+
+
+def test_a_difference_without_an_error_is_drawn_too():
+    curve = tnn.gradcheck(lambda x: x * x, 1.0).step_curve()._replace(central=np.zeros(53))
+    assert curve.best_step == curve.steps[-1]
+    picture = curve.svg()
+    assert "central difference, exact" in picture
+    assert all(line.split('"')[1] for line in picture.split("\n") if line.startswith("<polyline"))
+
+
+@pytest.mark.parametrize(
+    ("f", "why"),
+    [
+        (np.floor, "JUMP"),
+        (lambda x: x * np.random.default_rng().random(), "gives the same twice"),
+    ],
+)
+def test_there_is_no_curve_without_a_derivative(f, why):
+    with pytest.raises(tnn.errors.ArgumentError, match=why):
+        tnn.gradcheck(f, 1.0).step_curve()

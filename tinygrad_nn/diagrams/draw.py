@@ -222,8 +222,9 @@ def _differs(collected: Array | None, gradient: Array | None) -> bool:
 def _verdict(check: NodeCheck, size: int) -> str:
     """The verdict on a gradient, and analytic beside numeric."""
     along = " in a random direction" if size > 1 else ""
+    made_by = f", made by {' or '.join(check.made_by)}" if check.made_by else ""
     lines = (
-        _numbers(check.verdict.value + (", from here on" if check.begins else ""), bold=True),
+        _numbers(check.verdict.value + made_by, bold=True),
         _numbers(f"analytic {check.analytic:.4g}{along}"),
         _numbers(f"numeric  {check.numeric:.4g}"),
     )

@@ -118,7 +118,7 @@ def _not_added(first: Check) -> Blame | None:
     """A value whose users each pass on the right part, while what arrives is not their sum."""
     checks = check_nodes(Graph([first.run.y]), first.cotangent)
     for node, found in checks.items():
-        if found.begins and found.verdict is Verdict.WRONG:
+        if found.made_by and found.verdict is Verdict.WRONG:
             return _of(
                 node, "what arrives at this value is not the sum of what its users send back"
             )

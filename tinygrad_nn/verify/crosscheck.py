@@ -62,7 +62,9 @@ class Crosscheck:
             line: the function along these moves.
         """
         # Kinks and jumps are for differences to tell, and so is where f is not defined.
-        if element.verdict in _DIFFERENCED or not np.isfinite(element.numeric):
+        if element.verdict in _DIFFERENCED:
+            return element
+        if not (np.isfinite(element.numeric) and np.isfinite(element.analytic)):
             return element
         tangents = self._tangents
         if tangents is None or (element.is_exact and not tangents.are_exact):

@@ -17,8 +17,8 @@ from .verdicts import Finding
 __all__ = ["StepCurve", "step_curve"]
 
 _POWERS = np.arange(-50, 3, dtype=np.float64)  # of two: the steps, relative to the element
-_LEFT, _TOP, _RIGHT = 80, 60, 230
-_BLUE, _ORANGE, _GREY, _RED = "#0072b2", "#b36b00", "#666666", "#a83200"
+_LEFT, _TOP, _RIGHT, _BOTTOM = 80, 60, 24, 110
+_BLUE, _ORANGE, _RED = "#0072b2", "#b36b00", "#a83200"
 
 
 class StepCurve(NamedTuple):
@@ -46,8 +46,13 @@ class StepCurve(NamedTuple):
 
     @property
     def best_step(self) -> float:
-        """The step of the central difference with the least error."""
-        return float(self.steps[int(np.nanargmin(self.central))])
+        """The step of the central difference with the least error: of several, the largest.
+
+        NaN where f is not defined to both sides.
+        """
+        errors = np.where(np.isfinite(self.central), self.central, np.inf)
+        best = np.flatnonzero(errors == np.min(errors))[-1]
+        return float(self.steps[best]) if np.isfinite(errors[best]) else math.nan
 
     @property
     def gradient_error(self) -> float:
@@ -55,14 +60,15 @@ class StepCurve(NamedTuple):
         return abs(self.analytic - self.numeric)
 
     def svg(self) -> str:
-        """The curve as a picture, with logarithmic axes."""
+        """The curve as a picture, with logarithmic axes. Errors of 0 lie on the lower edge."""
         x0, x1 = _decades(self.steps)
         y0, y1 = _decades(np.concatenate([self.central, self.forward, [self.gradient_error]]))
 
         def placed(errors: Array) -> Iterator[tuple[float, float]]:
             for h, error in zip(self.steps, errors, strict=True):
-                if error > 0:
-                    yield (math.log10(h) - x0) / (x1 - x0), (math.log10(error) - y0) / (y1 - y0)
+                if error >= 0:
+                    height = (math.log10(error) - y0) / (y1 - y0) if error else 0.0
+                    yield (math.log10(h) - x0) / (x1 - x0), height
 
         height = np.full_like(self.steps, self.gradient_error)
         parts = [
@@ -76,7 +82,9 @@ class StepCurve(NamedTuple):
             *_legend(self),
             "</g>",
         ]
-        return document(_LEFT + SIDE + _RIGHT, _TOP + SIDE + 60, "Error against step size", parts)
+        return document(
+            _LEFT + SIDE + _RIGHT, _TOP + SIDE + _BOTTOM, "Error against step size", parts
+        )
 
     def save(self, path: str | Path) -> Path:
         """Write the picture into a file."""
@@ -97,17 +105,18 @@ def step_curve(check: Check, finding: Finding, index: tuple[int, ...] | None = N
         index: the element; by default the worst.
 
     Raises:
-        ArgumentError: there is no such input or element.
+        ArgumentError: there is no such input or element, or no derivative by it.
     """
     if finding.name not in check.names:
         raise ArgumentError(f"step_curve: expected one input; got {finding.name}")
+    if not check.gradients:
+        raise ArgumentError(
+            "step_curve: expected a function that gives the same twice; got one that does not"
+        )
     number = check.names.index(finding.name)
     gradient = check.gradients[number]
     if index is None:
-        index = finding.worst.index
-        if len(index) != gradient.ndim or finding.directions:  # a direction, and no element
-            largest = int(np.argmax(np.abs(gradient)))
-            index = tuple(map(int, np.unravel_index(largest, gradient.shape)))
+        index = _worst(finding, gradient, check.unit)
     try:
         analytic = float(gradient[index])
     except (IndexError, TypeError):
@@ -116,7 +125,13 @@ def step_curve(check: Check, finding: Finding, index: tuple[int, ...] | None = N
         ) from None
     way, unit = check.axis(number, index), check.unit
     line = Line(way.outputs, check.cotangent, way.width)
-    numeric = check.judged(way).numeric
+    judged = check.judged(way)
+    numeric = judged.numeric
+    if not math.isfinite(numeric):
+        raise ArgumentError(
+            f"step_curve: expected an element by which there is a derivative; got "
+            f"{finding.name} {index}: {judged.verdict.value}; choose another by index="
+        )
     steps = line.width * 2.0**_POWERS
     above = np.array([line.move(h, 0.0) / h for h in steps])
     both = np.array([line.move(h, -h) / (2 * h) for h in steps])
@@ -128,6 +143,18 @@ def step_curve(check: Check, finding: Finding, index: tuple[int, ...] | None = N
         numeric / unit,
         analytic / unit,
     )
+
+
+def _worst(finding: Finding, gradient: Array, unit: float) -> tuple[int, ...]:
+    """The worst element; where a direction was the worst, the one with the largest gradient."""
+    index = finding.worst.index
+    if len(index) == gradient.ndim:
+        found = finding.worst.analytic
+        # The number of a direction may look like an index of an element.
+        if not finding.directions or float(gradient[index]) / unit == found:
+            return index
+    largest = int(np.argmax(np.abs(gradient)))
+    return tuple(map(int, np.unravel_index(largest, gradient.shape)))
 
 
 def _decades(numbers: Array) -> tuple[int, int]:
@@ -148,18 +175,22 @@ def _marks(low: int, high: int) -> list[tuple[str, float]]:
 
 
 def _legend(shown: StepCurve) -> list[str]:
+    """Below the axis, in two columns."""
+    exact = ", exact" if not np.any(shown.central) else ""
+    known = not exact and np.isfinite(shown.best_step)
     rows = (
-        (_BLUE, "", "central difference"),
+        (_BLUE, "", f"central difference{exact}"),
         (_ORANGE, "6,3", "forward difference"),
         (_RED, "2,3", f"error of the gradient: {shown.gradient_error:.1e}"),
-        (_GREY, "", f"best step: {shown.best_step:.1e}"),
+        (None, "", f"best step: {shown.best_step:.1e}" if known else ""),
     )
     parts = []
     for i, (colour, dashes, text) in enumerate(rows):
-        y = 14 + 22 * i
-        parts.append(
-            f'<line x1="{SIDE + 14}" x2="{SIDE + 40}" y1="{y}" y2="{y}" stroke="{colour}" '
-            f'stroke-width="{1.5 if i < 3 else 0}" stroke-dasharray="{dashes}"/>'
-            f'<text x="{SIDE + 46}" y="{y + 4}" font-size="12" {TEXT}>{escaped(text)}</text>'
-        )
+        x, y = 195 * (i // 2), SIDE + 66 + 22 * (i % 2)
+        if colour is not None:
+            parts.append(
+                f'<line x1="{x}" x2="{x + 26}" y1="{y}" y2="{y}" stroke="{colour}" '
+                f'stroke-width="1.5" stroke-dasharray="{dashes}"/>'
+            )
+        parts.append(f'<text x="{x + 32}" y="{y + 4}" font-size="12" {TEXT}>{escaped(text)}</text>')
     return parts

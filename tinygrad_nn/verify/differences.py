@@ -29,7 +29,7 @@ __all__ = [
 FIRST = (-10, -7, -17, -3)
 COARSE_TO_FINE = (-3, -5, -7, -10, -14, -17, -20, -23, -27, -33, -40)
 _RESOLVED = 0.1  # of the slopes in a window: with a smaller error it shows how steep f is
-_LEAST_WIDTH, _LARGEST_WIDTH = 2.0**-960, 2.0**960  # so that no step is zero, or infinite
+_LEAST_WIDTH, _LARGEST_WIDTH = 2.0**-1000, 2.0**1000  # so that no step is zero, or infinite
 # Of a step. In no ratio of small integers, nor themselves of few binary digits, or rounding to a
 # grid could look like a straight line.
 _PARTS = (0.5773502691896258, 0.31830988618379067)

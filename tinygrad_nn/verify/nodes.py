@@ -38,7 +38,7 @@ class NodeCheck(NamedTuple):
     analytic: float
     numeric: float
     right: bool = True
-    begins: bool = False  # whether the mistake is made here: what its users received is right
+    made_by: tuple[str, ...] = ()  # where the mistake begins: the users, which received the right
 
 
 def check_nodes(graph: Graph, seed: Array, rng: Any = 0) -> dict[Node, NodeCheck]:
@@ -59,7 +59,9 @@ def check_nodes(graph: Graph, seed: Array, rng: Any = 0) -> dict[Node, NodeCheck
             continue
         behind = any(not checks[user].right for user in lifted.users[node] if user in checks)
         found = lifted.judged(node, lifted.everything if behind else lifted.nearby)
-        checks[node] = found._replace(begins=not found.right and not behind)
+        if not found.right and not behind:
+            found = found._replace(made_by=lifted.names_of_users(node))
+        checks[node] = found
     return checks
 
 
@@ -99,6 +101,11 @@ class _Lifted:
                 found = judge(line, float(np.sum(self.arrived[twin] * direction)))
                 worst = max(found, worst, key=lambda e: (not e.right, e.verdict.badness))
         return NodeCheck(worst.verdict, worst.analytic, worst.numeric, worst.right)
+
+    def names_of_users(self, node: Node) -> tuple[str, ...]:
+        """What sends a gradient back to a node."""
+        users = [u for u in self.users[node] if self.twins[u] in self.arrived]
+        return tuple(dict.fromkeys(u.primitive.name for u in users if u.primitive is not None))
 
     def _direction(self, value: Array) -> Array:
         if value.size == 1:

@@ -6,6 +6,7 @@ from html import escape
 
 from ..report import COLUMNS, GradcheckReport
 from ..results import Result, Results
+from ..text import table
 from ..verdicts import Finding
 from .writers import error_text, printable
 
@@ -14,6 +15,16 @@ __all__ = ["as_html"]
 _UNDECIDED = {"JUMP", "UNSTABLE", "NONDETERMINISTIC"}
 # Best first. A mark stands beside each colour, which alone would not tell everybody.
 _MARKS = {"right": "✓", "undecided": "?", "wrong": "✗"}
+_MEANINGS = {
+    "UNUSED": "the output does not depend on the input, and the gradient is zero",
+    "PASS": "the gradient agrees with differences, whose error bar would not hide a fault",
+    "KINK": "the slopes to either side differ; right if the gradient lies between them",
+    "JUMP": "the function jumps here, so nothing is confirmed",
+    "UNSTABLE": "no difference can be trusted, so nothing is confirmed",
+    "NONDETERMINISTIC": "two runs on the same inputs differ, so nothing is confirmed",
+    "WRONG": "the gradient disagrees by more than the error bar allows",
+    "ERROR": "the check ended with an exception",
+}
 
 # Blue, amber and vermilion: they differ in lightness too, for those who see few colours.
 _STYLE = """
@@ -33,13 +44,18 @@ h1 { font-size: 1.4rem; margin: 0 0 .3rem; }
 #controls[hidden] { display: none; }
 input, select, button { font: inherit; color: inherit; background: var(--soft); min-width: 0;
   border: 1px solid var(--line); border-radius: .3rem; padding: .25rem .6rem; }
-input { flex: 1 1 12rem; }
+input { flex: 1 1 12rem; } ::placeholder { color: var(--dim); opacity: 1; }
 #results { list-style: none; margin: 0; padding: 0; }
 #results > li { border-bottom: 1px solid var(--line); }
-summary { display: grid; grid-template-columns: 11rem 1fr 6rem 5rem; gap: .2rem .8rem;
-  padding: .35rem .2rem; cursor: pointer; }
+#head, summary { display: grid; grid-template-columns: 13.5rem 1fr 6rem 5rem; gap: .2rem .8rem;
+  padding: .35rem .2rem; }
+#head { color: var(--dim); font-size: .9rem; border-bottom: 1px solid var(--line); margin: 0; }
+summary { cursor: pointer; }
+summary > .verdict::before { content: "▸"; display: inline-block; width: 1.1em;
+  color: var(--dim); } details[open] > summary > .verdict::before { content: "▾"; }
 summary:hover, summary:focus-visible { background: var(--soft); }
-.name { overflow-wrap: anywhere; } .number { text-align: right; color: var(--dim); }
+.name { overflow-wrap: anywhere; } .shapes { color: var(--dim); }
+.number { text-align: right; color: var(--dim); }
 .found { padding: .2rem 0 1rem 1rem; } .wide { overflow-x: auto; }
 table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; }
 th, td { text-align: left; padding: .15rem .9rem .15rem 0; white-space: nowrap; }
@@ -47,9 +63,13 @@ th { font-weight: 500; color: var(--dim); }
 pre { white-space: pre-wrap; overflow-wrap: anywhere; background: var(--soft); padding: .6rem;
   border-radius: .3rem; font-size: .85rem; }
 figure { margin: .8rem 0; } figure svg { max-width: 100%; height: auto; }
+@media (prefers-color-scheme: dark) { figure svg { filter: invert(.9) hue-rotate(180deg); } }
+dl { display: grid; grid-template-columns: max-content 1fr; gap: 0 .8rem; } dd { margin: 0; }
 figcaption, footer, .empty { color: var(--dim); font-size: .9rem; }
 @media (max-width: 40rem) { summary { grid-template-columns: 1fr auto auto; }
-  .name { grid-column: 1 / -1; grid-row: 1; } .found { padding-left: 0; } }
+  .name { grid-column: 1 / -1; grid-row: 1; } .found { padding-left: 0; } #head { display: none; }
+  table { font-size: .75rem; } th, td { padding-right: .35rem; } select { flex: 1 1 8rem; }
+  dl { display: block; } dd { margin: 0 0 .3rem; } }
 @media print { #controls { display: none; } }
 """
 
@@ -105,11 +125,15 @@ _PAGE = """<!doctype html>
 </select>
 </form>
 <p id="none" class="empty" hidden>No check is like that.</p>
+<p id="head"><span>verdict</span><span>name and shapes</span>
+<span class="number">largest error</span><span class="number">time</span></p>
 <ul id="results">
 {rows}
 </ul>
-<footer><p>tinygrad_nn {version}. Each line opens: verdict, name, largest error relative to
-the gradient, seconds.</p></footer>
+<footer><p>Each line opens. Of a function with several outputs, the numbers belong to a sum of them
+with random weights. Errors are relative to the largest gradient by the same input.</p>
+<dl>{meanings}</dl>
+<p>tinygrad_nn {version}</p></footer>
 <script>{script}</script>
 </body>
 </html>
@@ -139,6 +163,7 @@ def as_html(results: Results, version: str) -> str:
     kind = "wrong" if wrong else "right"
     seconds = sum(result.seconds for result in results.results)
     verdicts = dict.fromkeys(result.summary for result in results.results)
+    shown = {*verdicts, *(f.verdict.value for r in results.results for f in _findings(r))}
     page = _PAGE.format(
         outcome=outcome,
         kind=kind,
@@ -147,6 +172,11 @@ def as_html(results: Results, version: str) -> str:
         counts=_counts(results),
         verdicts="".join(f"<option>{verdict}</option>" for verdict in verdicts),
         rows="\n".join(_row(i, result) for i, result in enumerate(results.results)),
+        meanings="".join(
+            f"<dt>{verdict}</dt><dd>{meaning}</dd>"
+            for verdict, meaning in _MEANINGS.items()
+            if verdict in shown
+        ),
         version=escape(version),
         style=_STYLE,
         script=_SCRIPT,
@@ -155,12 +185,17 @@ def as_html(results: Results, version: str) -> str:
 
 
 def _counts(results: Results) -> str:
-    """How many checks have each verdict."""
+    """How many checks have each verdict, what is right first."""
     found = Counter((_kind(result), result.summary) for result in results.results)
+    kinds = list(_MARKS)
     return "".join(
         f'<li class="{kind}"><span class="verdict">{_MARKS[kind]} {verdict}</span> {count}</li>'
-        for (kind, verdict), count in found.items()
+        for (kind, verdict), count in sorted(found.items(), key=lambda one: kinds.index(one[0][0]))
     )
+
+
+def _findings(result: Result) -> Sequence[Finding]:
+    return () if result.report is None else result.report.findings
 
 
 def _kind(result: Result) -> str:
@@ -183,11 +218,13 @@ def _row(number: int, result: Result) -> str:
         "seconds": f"{result.seconds:.6f}",
     }
     marks = " ".join(f'data-{key}="{escape(str(value))}"' for key, value in data.items())
+    shapes = " ".join(str(finding.shape) for finding in _findings(result) if finding.order == 1)
     found = _error(result) if report is None else _found(report)
     return (
         f'<li {marks}><details><summary class="{kind}">'
         f'<span class="verdict">{_MARKS[kind]} {result.summary}</span>'
-        f'<span class="name">{escape(result.name)}</span>'
+        f'<span class="name">{escape(result.name)} '
+        f'<span class="shapes">{escape(shapes)}</span></span>'
         f'<span class="number">{"" if report is None else f"{error:.1e}"}</span>'
         f'<span class="number">{result.seconds:.2f} s</span></summary>'
         f'<div class="found">{found}</div></details></li>'
@@ -200,13 +237,13 @@ def _error(result: Result) -> str:
 
 
 def _found(report: GradcheckReport) -> str:
-    """The findings of one check, and where it is not right, why."""
+    """The findings of one check, what the table cannot say, and curves of what is not right."""
     rows = "".join(_cells("td", row) for row in report.rows)
     parts = [f'<div class="wide"><table>{_cells("th", COLUMNS)}{rows}</table></div>']
-    if not report:
-        if report.blame is not None:
-            parts.append(f"<pre>{escape(str(report.blame))}</pre>")
-        parts += [_curve(report, finding) for finding in report.findings if not finding.right]
+    notes = str(report).removeprefix(table(COLUMNS, report.rows)).strip()
+    if notes:
+        parts.append(f"<pre>{escape(notes)}</pre>")
+    parts += [_curve(report, finding) for finding in report.findings if not finding.right]
     return "".join(parts)
 
 
@@ -218,9 +255,10 @@ def _cells(kind: str, texts: Sequence[str]) -> str:
 def _curve(report: GradcheckReport, finding: Finding) -> str:
     """The picture of a difference's error against its step."""
     try:
-        picture = report.step_curve(finding.name, order=finding.order).svg()
+        curve = report.step_curve(finding.name, order=finding.order)
+        picture = curve.svg()
     except Exception:  # a user's function may fail at other steps: the page is whole without it
         return ""
-    place = escape(f"{finding.name} {finding.worst.place}")
     drawing = picture[max(picture.find("<svg"), 0) :]  # without the head of a file of its own
-    return f"<figure>{drawing}<figcaption>{place}: error against step</figcaption></figure>"
+    told = f"{escape(curve.name)}: how far differences with each step, and the gradient, are off"
+    return f"<figure>{drawing}<figcaption>{told}</figcaption></figure>"
