@@ -12,7 +12,7 @@ from .._typing import Array
 from ..autograd import Tensor, no_grad, plain_output, vjp
 from ..autograd.containers import is_container, leaves
 from ..autograd.run import Run
-from .crosscheck import Crosscheck, along
+from .crosscheck import Crosscheck, along, parts_along
 from .differences import Line, typical_size
 from .judge import judge
 from .verdicts import Element, Verdict
@@ -139,7 +139,8 @@ class Check:
         weights = self.cotangent if weights is None else weights
         gradients = self.gradients if gradients is None else gradients
         line = Line(way.outputs, weights, way.width)
-        element = judge(line, along(gradients, way.moves))
+        _, cancelling = parts_along(gradients, way.moves)
+        element = judge(line, along(gradients, way.moves), cancelling)
         if element.verdict is Verdict.WRONG and not self._is_finite_along(way):
             return replace(element, verdict=Verdict.UNSTABLE)  # infinity does not move
         element = self._crosscheck.settled(element, way.moves, line)

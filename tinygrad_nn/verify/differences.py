@@ -27,7 +27,7 @@ __all__ = [
 # Steps as powers of two, relative to the size of x: adding one to x then rounds nothing. First the
 # usual best, then wider for noisy functions, narrower for steep ones.
 FIRST = (-10, -7, -17, -3)
-COARSE_TO_FINE = (-3, -5, -7, -10, -14, -17, -20, -23, -27, -33, -40)
+COARSE_TO_FINE = (-3, -5, -7, -10, -14, -17, -20, -23, -27, -30, -33, -36, -40, -43)
 _RESOLVED = 0.1  # of the slopes in a window: with a smaller error it shows how steep f is
 _LEAST_WIDTH, _LARGEST_WIDTH = 2.0**-1000, 2.0**1000  # so that no step is zero, or infinite
 # Of a step. In no ratio of small integers, nor themselves of few binary digits, or rounding to a
@@ -63,6 +63,7 @@ class Window(NamedTuple):
     reach: float  # the sum of |∂yᵢ|, to one side: what may cancel in the slope
     bend: float  # of the sum of y(t) − 2y(0) + y(−t), whose parts may cancel: what is not straight
     flat: bool  # nothing moves
+    one_sided: bool  # all that moves does so to one side
 
     @property
     def gap(self) -> float:
@@ -73,7 +74,7 @@ class Window(NamedTuple):
     def bends(self) -> bool:
         """Whether the sides differ by more than their errors: a kink, here or close by."""
         errors = self.left.error + self.right.error
-        return self.gap > max(10 * errors, 1e-7 * self.reach)
+        return self.gap > max(10 * errors, 1e-9 * self.reach)
 
     def noisier(self, noise: float) -> "Window":
         """The same, where f has a noise that its dtype does not tell of."""
@@ -107,12 +108,15 @@ class Line:
         self._windows: dict[float, Window] = {}
         self._torn = False  # whether the shape of the outputs has changed somewhere
         wide = self.widths[-1]
-        moves = [self._move(self.at(t), self.middle) for t in (2 * wide, -2 * wide)]
+        far = [side * 2 * size for size in self.widths for side in (1, -1)]
+        moves = [self._move(self.at(t), self.middle) for t in far]
         # Whose rounding counts, however little they move in a smaller step.
-        self.alive = np.any([move != 0 for move in moves], axis=0)
-        # How far it goes in a wide step, to the side that moves less: the other may be a pole.
+        self.alive = np.any([move != 0 for move in moves[-2:]], axis=0)
+        # How far f goes, and how steeply, where it goes least: elsewhere there may be a pole.
         sums = [_finite_sum(np.abs(move)) for move in moves]
         self.travel = min((total for total in sums if total), default=0.0)
+        paces = (total / abs(t) for total, t in zip(sums, far, strict=True) if total)
+        self.pace = min(paces, default=0.0)
         self._sizes = np.abs(self.weights * self.middle)
         # Below the first, a slope cannot be told from zero in any step; below the second, it can
         # only if f goes on like this far beyond the size of x.
@@ -151,6 +155,11 @@ class Line:
         seen = (w for w in self._windows.values() if w.step >= step and not w.bends)
         return max((w.reach for w in seen if w.central.error <= _RESOLVED * w.reach), default=0.0)
 
+    def slope(self, step: float) -> Slope:
+        """A central difference, and what rounding may make of it."""
+        moves = self._move(self.at(step), self.at(-step))
+        return Slope(float(np.sum(moves)) / (2 * step), 2 * self.epsilon * self.size / step)
+
     def frozen(self) -> Array:
         """Which outputs do not move, however far."""
         far = (self._move(self.at(t * self.widths[-1]), self.middle) for t in (100.0, -100.0))
@@ -171,7 +180,7 @@ class Line:
     @np.errstate(all="ignore")
     def _measured(self, h: float) -> Window:
         central, left, right = [], [], []
-        flat = True
+        moving: set[str] = set()
         steps = _steps(h, self.width)
         for t in steps:
             further, nearer = self.at(t), self.at(-t)
@@ -179,7 +188,8 @@ class Line:
             central.append(self._move(further, nearer) / (2 * t))
             right.append(ahead / t)
             left.append(behind / t)
-            flat = flat and not (ahead.any() or behind.any())
+            moving |= {"right"} if ahead.any() else set()
+            moving |= {"left"} if behind.any() else set()
             self.alive = self.alive | (ahead != 0) | (behind != 0)
         nearest = steps[-1]
         noise = 2 * self.epsilon * self.size / nearest
@@ -192,7 +202,11 @@ class Line:
             middle = mean  # the second derivative jumps, as that of x·|x| at 0
         elif not np.isfinite(middle.error):  # at the edge of where f is defined: from within
             middle = min(below, above, key=lambda side: side.error)
-        reach = max(_finite_sum(np.abs(slopes)) for slopes in (*left, *right))
+        # To the side where f is less steep: beyond a pole or an overflow it is no measure.
+        sides = [
+            max(_finite_sum(np.abs(s)) for s in side) for side in (left, right) if _all_finite(side)
+        ]
+        reach = min((side for side in sides if side), default=0.0)
         return Window(
             h,
             middle,
@@ -202,7 +216,8 @@ class Line:
             jump=_jump(left, steps, noise) or _jump(right, steps, noise),
             reach=reach,
             bend=_finite_sum(np.abs(right[-1] - left[-1])) * nearest,
-            flat=flat,
+            flat=not moving,
+            one_sided=len(moving) == 1,
         )
 
 
@@ -238,6 +253,10 @@ def _jump(slopes: Sequence[Array], steps: Sequence[float], noise: float) -> floa
     if not (abs(m0) > 10 * noise * steps[0] and 0.9 < m1 / m0 < 1.1 and 0.85 < m2 / m0 < 1.15):
         return 0.0
     return (steps[1] * m2 - steps[2] * m1) / (steps[1] - steps[2])
+
+
+def _all_finite(numbers: Sequence[Array]) -> bool:
+    return all(np.all(np.isfinite(array)) for array in numbers)
 
 
 def _finite_sum(numbers: Array) -> float:
@@ -287,7 +306,8 @@ def elementwise_slopes(f: Callable[[float], Array], *widths: float) -> tuple[Arr
 def _steps(h: float, width: float) -> list[float]:
     """A step and two parts of it, which can be added to numbers of a size without rounding."""
     least = width * _EXACTLY
-    return [h, *(max(round(h * part / least), 1) * least for part in _PARTS)]
+    many = h / least > 2.0**53  # so many that rounding to them changes nothing
+    return [h, *(h * part if many else max(round(h * part / least), 1) * least for part in _PARTS)]
 
 
 def _power_of_two(width: float) -> float:

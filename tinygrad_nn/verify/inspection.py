@@ -130,14 +130,15 @@ def _only(direction: Array, places: Array) -> Array:
 
 def _together(check: Check) -> Finding:
     """Where several inputs meet in a kink, each may look right while they are not together."""
-    width = max(map(typical_size, check.values))
+    sizes = [np.where(v == 0, typical_size(v), np.abs(v)) for v in check.values]
+    least = min(map(typical_size, check.values))
     elements = []
     for k in range(_JOINT_DIRECTIONS):
         # What is tied stays tied when all moves alike: there is no kink in that direction.
         moves: Mapping[int, Array] = {
-            i: check.random.standard_normal(v.shape) if k else np.ones_like(v)
+            i: check.random.standard_normal(v.shape) * sizes[i] if k else np.full_like(v, least)
             for i, v in enumerate(check.values)
         }
-        element = replace(check.judged(check.way(moves, width)), index=(k,))
+        element = replace(check.judged(check.way(moves, 1.0)), index=(k,))
         elements.append(element.scaled(check.unit))
     return Finding("all together", (), tuple(elements), check.order, _JOINT_DIRECTIONS)

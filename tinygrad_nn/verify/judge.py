@@ -17,27 +17,52 @@ __all__ = ["judge"]
 
 _TRUSTED = 1e-4  # of what is measured: a wider error bar could hide a wrong derivative
 _EXACT = 1e-7  # the same, where one window is believed without another
+_CANCELLED = 1e-6  # of what is added up to nearly nothing
+_CLOSE = 2.0**-14  # of a step: what is narrower than the one, the other shows
 _SMALL = 2.0**-6  # where f is flat in smaller steps alone, it may only be rounded
 _UNDERFLOW = 1e-300  # below this products of what is not zero vanish
 _LEAST_JUMP = 1e-6  # of how far f moves at all: smaller ones are steps of its rounding
 _QUANTUM = 2.0**-16  # moves may vanish in smaller steps where f computes in less precision
 
 
-def judge(line: Line, analytic: float) -> Element:
+def judge(line: Line, analytic: float, cancelling: float = 0.0) -> Element:
     """Judge one derivative by the slope of a line at 0.
 
     Args:
         line: the function along the line.
         analytic: the derivative to be judged.
+        cancelling: the sum of the sizes of its parts, where it has several.
     """
-    if not line.alive.any() and line.window(line.widths[-1] * 2.0 ** FIRST[-1]).flat:
+    if _is_still(line):
         return _still(line, analytic)
-    for window in _first_windows(line):
-        if _is_trusted(line, window, part=_EXACT):
-            if not window.bends and _agree(analytic, window):
+    for power in FIRST:
+        window = line.window(line.width * 2.0**power)
+        if window.bends or window.jump:
+            break
+        if _is_trusted(line, window, part=_EXACT) and _is_plain(line, window):
+            if _agree(analytic, window):
                 return _element(Verdict.PASS, analytic, window)
             break  # no need of another step before the second look
-    return _second_look(line, analytic)
+    return _second_look(line, analytic, cancelling)
+
+
+def _is_still(line: Line) -> bool:
+    """Whether nothing moves, near or far."""
+    if line.alive.any():
+        return False
+    near = (line.window(line.width * 2.0**power) for power in FIRST)
+    return all(w.flat for w in (line.window(line.widths[-1] * 2.0 ** FIRST[-1]), *near))
+
+
+def _is_plain(line: Line, window: Window) -> bool:
+    """Whether f has the same slope within a window, to either side and close by.
+
+    A central difference by itself does not see what is narrow, or alike to both sides.
+    """
+    sides = max(window.gap, _one_sided_blur(window))
+    if sides > 1e-4 * max(abs(window.central.value), window.reach):
+        return False
+    return window.central.agrees(line.slope(window.step * _CLOSE))
 
 
 def _still(line: Line, analytic: float) -> Element:
@@ -50,21 +75,14 @@ def _still(line: Line, analytic: float) -> Element:
     return Element((), verdict, analytic, 0.0, line.floor)
 
 
-def _first_windows(line: Line) -> Iterator[Window]:
-    for width in line.widths:
-        for power in FIRST:
-            yield line.window(width * 2.0**power)
-
-
 def _is_trusted(line: Line, window: Window, part: float = _TRUSTED, of_all: float = 0.0) -> bool:
     """Whether an error bar is so small that it would not hide a wrong derivative.
 
     It is compared with the derivative, with what cancels in it, and with a part of how steep the
     function is as a whole.
     """
-    size = max(abs(window.central.value), 1e-2 * window.reach, of_all * line.steepness(window.step))
-    if window.flat:
-        size = max(size, 1e-2 * line.travel / line.widths[-1])
+    whole = max(of_all * line.steepness(window.step), (0.1 if window.flat else of_all) * line.pace)
+    size = max(abs(window.central.value), 1e-2 * window.reach, whole)
     return window.central.error <= part * size
 
 
@@ -87,12 +105,14 @@ def _element(verdict: Verdict, analytic: float, window: Window) -> Element:
     return element
 
 
-def _second_look(line: Line, analytic: float) -> Element:
+def _second_look(line: Line, analytic: float, cancelling: float) -> Element:
     """What the finest steps agree on decides: they see past a kink or a jump close by."""
     steps = {width * 2.0**power for width in line.widths for power in COARSE_TO_FINE}
     windows = [line.window(step) for step in sorted(steps)]
     still = [w.step for w in windows if w.flat]
-    rounded = bool(still) and max(still) < _QUANTUM * line.width
+    # Where f moves to one side alone, it is level to the other, and no rounding.
+    stepping = not any(w.one_sided for w in windows)
+    rounded = bool(still) and max(still) < _QUANTUM * line.width and stepping
     if rounded:  # f is coarser than it says, and does not truly jump from step to step
         windows = [w._replace(jump=0.0) for w in windows if not w.flat]
     windows = list(_with_noise(windows))
@@ -104,10 +124,13 @@ def _second_look(line: Line, analytic: float) -> Element:
             if kind is Verdict.PASS and (kink := _unresolved_kink(run, seen)) is not None:
                 return _element(Verdict.KINK, analytic, kink)
             return _decided(line, analytic, kind, windows, run)
-    best = min(windows, key=_blur)
+    plain = [w for w in windows if not w.bends and not w.jump]
+    best = min(plain or windows, key=_blur)
     alone = [w for w, kind in seen if kind is Verdict.PASS and _agree(analytic, w)]
-    if not alone and best.central.error <= 10 * _TRUSTED * abs(best.central.value):
+    if plain and not alone and best.central.error <= 10 * _TRUSTED * abs(best.central.value):
         alone = [best] if _agree(analytic, best, errors=3.0) else []
+    if not alone and _agree(analytic, best) and _blur(best) <= _CANCELLED * cancelling:
+        alone = [best]  # the sum of what does not vanish, as of a bias before a softmax
     verdict = Verdict.PASS if alone else Verdict.UNSTABLE
     return _element(verdict, analytic, alone[0] if alone else best)
 

@@ -1,9 +1,9 @@
 """Tangents: how fast each value of a recording moves, found without any derivative rule.
 
-They are carried forward through the recorded rows, as y + i·h·y′. An analytic row takes the complex
-number itself, f(x + ihx′) = y + i·h·y′: nothing is subtracted, so h can be tiny and nothing is
-lost. Any other row is differenced alone, where its own numbers are of one size. So the tangents
-stay exact where the rounding of large values, or saturation, hides a slope of the whole.
+They are carried forward from row to row, beside the values that were recorded. An analytic row is
+given complex numbers, f(x + ihx′) = y + i·h·y′ + O(h²): nothing is subtracted, so h can be tiny and
+nothing is lost. Any other row is differenced alone, where its own numbers are of one size. So
+tangents stay exact where the rounding of large values, or saturation, hides a slope of the whole.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -13,26 +13,28 @@ import numpy as np
 
 from .._typing import Array
 from ..autograd import Node
+from ..autograd.graph import NO_OPTIONS
 from ..autograd.run import Run
 from ..primitives import Primitive, Trait
 from .differences import elementwise_slopes, typical_size
 from .replay import replayed, rounded
 
-__all__ = ["Tangent", "Tangents"]
+__all__ = ["Slope", "Tangents"]
 
-_STEP = 1e-30  # of the size of x: whose square vanishes beside it
+_STEP, _LARGER_STEP = 1e-30, 1e-6  # of the size of x; the second for x that is itself tiny
+_LEAST_MOVE = 1e-290  # below this, digits are lost
 _PART = 0.35  # of the usual steps, no power of two: so that other digits are rounded
 _EXACT = 1e-10  # of a slope: what may be expected of it
 
 Moves = Mapping[int, Array]
 
 
-class Tangent(NamedTuple):
+class Slope(NamedTuple):
     """A slope by tangents, and what is known of its error."""
 
-    slope: float
-    error: float = np.inf
-    doubt: float = 0.0  # the largest error of a row that was differenced, relative to its tangent
+    value: float
+    error: float
+    doubt: float  # the largest error of a row that was differenced, relative to its tangent
 
 
 class Tangents:
@@ -53,6 +55,8 @@ class Tangents:
         self._nodes = [n for n in visited if n.primitive is not None and n not in run.own]
         # Whether every row is analytic, so that nothing is differenced at all.
         self.are_exact = all(map(_is_analytic, self._nodes))
+        self._moves: Moves = {}
+        self._carried: dict[bool, tuple[Array, float]] = {}  # along the latest moves
 
     @staticmethod
     def of(
@@ -76,84 +80,92 @@ class Tangents:
                 return None  # f is not made for such numbers
         return tangents if same else None
 
-    @np.errstate(all="ignore")
-    def slope(self, moves: Moves, width: float, weights: Array) -> float:
+    def slope(self, moves: Moves, weights: Array) -> float:
         """The slope of Σ weights·f where inputs move along directions.
 
         Args:
             moves: for the number of an input, its direction; the others stay.
-            width: the size of the numbers that move.
             weights: what the outputs are multiplied by.
 
         Returns:
             NaN at a kink, or where a row is not defined.
         """
-        return self._along(moves, width, weights, 1.0, lambda y: y).slope
+        return float(np.sum(weights * self._along(moves, again=False)[0]))
 
-    @np.errstate(all="ignore")
-    def measured(self, moves: Moves, width: float, weights: Array) -> Tangent:
+    def measured(self, moves: Moves, weights: Array) -> Slope:
         """The same, with its error: what shows by other steps, and rounded otherwise."""
-        found = self._along(moves, width, weights, 1.0, lambda y: y)
-        again = self._along(moves, width, weights, _PART, lambda y: rounded(y, self._random))
-        error = 3 * abs(again.slope - found.slope) + _EXACT * abs(found.slope)
-        return Tangent(found.slope, error, max(found.doubt, again.doubt))
+        (tangent, doubt), (other, _) = (self._along(moves, again) for again in (False, True))
+        slope, once_more = float(np.sum(weights * tangent)), float(np.sum(weights * other))
+        return Slope(slope, 3 * abs(once_more - slope) + _EXACT * abs(slope), doubt)
 
-    def _along(
-        self,
-        moves: Moves,
-        width: float,
-        weights: Array,
-        part: float,
-        finish: Callable[[Array], Array],
-    ) -> Tangent:
-        h = _STEP * part * width
-        inputs = self._inputs
-        point = {inputs[i]: inputs[i].value + 1j * h * move for i, move in moves.items()}
+    def _along(self, moves: Moves, again: bool) -> tuple[Array, float]:
+        """The tangent of the output, which serves the slopes for all weights, and its doubt."""
+        if self._moves is not moves:
+            self._moves, self._carried = moves, {}
+        if again not in self._carried:
+            try:
+                with np.errstate(all="ignore"):
+                    self._carried[again] = self._carry(moves, again)
+            except (ValueError, TypeError, ArithmeticError, IndexError):  # a row takes no such
+                self._carried[again] = np.full_like(self._output.value, np.nan), np.inf
+        return self._carried[again]
+
+    def _carry(self, moves: Moves, again: bool) -> tuple[Array, float]:
+        tangents = {self._inputs[i]: move for i, move in moves.items()}
         doubts = [0.0]
-
-        def moved(row: Primitive, operands: Sequence[Any], static: dict[str, Any]) -> Array:
-            if Trait.ANALYTIC in row.traits or not any(map(np.iscomplexobj, operands)):
-                return finish(np.asarray(row.evaluate(operands, static)))
-            y, tangent, doubt = _differenced(row, operands, static, h, part)
+        for node in self._nodes:
+            if node.primitive is None or tangents.keys().isdisjoint(node.parents):
+                continue
+            operands = [
+                (i.value, tangents.get(i)) if isinstance(i, Node) else (i, None)
+                for i in node.inputs
+            ]
+            tangent, doubt = _row_tangent(
+                node.primitive, operands, node.static or NO_OPTIONS, _PART if again else 1.0
+            )
+            tangents[node] = rounded(tangent, self._random) if again else tangent
             doubts.append(doubt)
-            return y + 1j * h * tangent
-
-        try:
-            values = replayed(self._nodes, point, moved)
-        except (ValueError, TypeError, ArithmeticError, IndexError):
-            return Tangent(np.nan)  # a row is not made for such numbers
-        total = float(np.sum(weights * np.imag(values[self._output])))
-        return Tangent(total / h if h else np.nan, doubt=max(doubts))  # nothing is that small
+        return tangents.get(self._output, np.zeros_like(self._output.value)), max(doubts)
 
 
 def _is_analytic(node: Node) -> bool:
     return node.primitive is not None and Trait.ANALYTIC in node.primitive.traits
 
 
-def _differenced(
-    row: Primitive, operands: Sequence[Any], static: dict[str, Any], h: float, part: float
-) -> tuple[Array, Array, float]:
-    """A row that takes no complex numbers: its value, its tangent, and the error of that.
+def _row_tangent(
+    row: Primitive,
+    operands: Sequence[tuple[Any, Array | None]],
+    static: dict[str, Any],
+    part: float,
+) -> tuple[Array, float]:
+    """The tangent of a row, and its error relative to the largest element.
 
-    The error is relative to the largest element.
+    Args:
+        row: what computes.
+        operands: the value of each, and its tangent if it moves.
+        static: the row's other arguments.
+        part: of the usual steps.
     """
-    values = [np.real(o) if np.iscomplexobj(o) else o for o in operands]
-    moves = [np.imag(o) / h if np.iscomplexobj(o) else None for o in operands]
 
-    def outputs(t: float) -> Array:
-        moved = [v if m is None else v + t * m for v, m in zip(values, moves, strict=True)]
+    def outputs(t: complex) -> Array:
+        moved = [v if move is None else v + t * move for v, move in operands]
         return np.asarray(row.evaluate(moved, static))
 
     speeds = [
-        (typical_size(v[m != 0]), float(np.max(np.abs(m))))
-        for v, m in zip(values, moves, strict=True)
-        if m is not None and m.any()
+        (typical_size(v[move != 0]), float(np.max(np.abs(move))))
+        for v, move in operands
+        if move is not None and move.any()
     ]
     y = outputs(0.0)
     if not speeds or y.dtype.kind != "f":
-        return y, np.zeros_like(y), 0.0
-    width = min(size / speed for size, speed in speeds)
-    widest = min(1 / speed for _, speed in speeds)
-    slopes, errors = elementwise_slopes(outputs, part * width, part * widest)
+        return np.zeros_like(y, dtype=np.float64), 0.0
+    width = part * min(size / speed for size, speed in speeds)
+    if Trait.ANALYTIC in row.traits:
+        least = min(typical_size(y), *(size for size, _ in speeds))
+        h = width * (_STEP if _STEP * least > _LEAST_MOVE else _LARGER_STEP)
+        return np.imag(outputs(1j * h)) / h, 0.0
+    slopes, errors = elementwise_slopes(
+        outputs, width, part * min(1 / speed for _, speed in speeds)
+    )
     largest = float(np.max(np.abs(slopes), initial=0.0))
-    return y, slopes, float(np.max(errors, initial=0.0)) / largest if largest else 0.0
+    return slopes, float(np.max(errors, initial=0.0)) / largest if largest else 0.0
