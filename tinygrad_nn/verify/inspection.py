@@ -130,7 +130,7 @@ def _only(direction: Array, places: Array) -> Array:
 
 def _together(check: Check) -> Finding:
     """Where several inputs meet in a kink, each may look right while they are not together."""
-    sizes = [np.where(v == 0, typical_size(v), np.abs(v)) for v in check.values]
+    sizes = [np.where(v == 0, min(typical_size(v), 1.0), np.abs(v)) for v in check.values]
     least = min(map(typical_size, check.values))
     elements = []
     for k in range(_JOINT_DIRECTIONS):
