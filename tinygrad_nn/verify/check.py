@@ -19,6 +19,7 @@ from .verdicts import Element, Verdict
 
 __all__ = ["Check", "Way"]
 
+_STEP = 2.0**-13  # of the size of x: of a single difference, the usual best
 _REPEATABLE = 1e-13  # threads that add up in another order differ by rounding alone
 
 
@@ -125,6 +126,14 @@ class Check:
         direction[index] = 1.0
         size = abs(float(value[index]))
         return self.way({i: direction}, size if 0 < size < np.inf else typical_size(value))
+
+    def off(self, way: Way) -> float:
+        """By how much the gradient along a way is off a single difference: to compare places."""
+        h = _STEP * way.width
+        with np.errstate(all="ignore"):
+            moves = self.cotangent * (way.outputs(h) - way.outputs(-h))
+            off = abs(along(self.gradients, way.moves) - float(np.sum(moves)) / (2 * h))
+        return off if np.isfinite(off) else 0.0
 
     def _is_finite_along(self, way: Way) -> bool:
         return all(bool(np.all(np.isfinite(self.values[i][m != 0]))) for i, m in way.moves.items())

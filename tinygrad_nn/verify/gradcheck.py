@@ -36,9 +36,10 @@ def gradcheck(
 
     For a random cotangent v of the shape of f's output, the gradient of Σ v·f by each element of
     each input is compared with the slope there, extrapolated from several steps that fit the size
-    of the element. The tolerance is that slope's own estimated error. Where every recorded row is
-    analytic, a complex step checks it once more. The numbers in the report belong to Σ v·f; for a
-    scalar f they are its own.
+    of the element. The tolerance is that slope's own estimated error. Where rounding hides a slope,
+    tangents that are carried forward through the recording decide, by a complex step or by
+    differences row by row; where every recorded row is analytic, they check all. The numbers in
+    the report belong to Σ v·f; for a scalar f they are its own.
 
     Floating-point inputs are checked, in float64; others are passed on as they are. Inputs of more
     than 1,024 elements, and those that would take more than a few seconds, are probed along a few

@@ -109,16 +109,11 @@ def _narrowed(check: Check, i: int, direction: Array, found: Element) -> Element
     places = np.arange(direction.size)
     while len(places) > 1:
         halves = np.array_split(places, 2)
-        tried = [check.judged(check.way({i: _only(direction, half)}, width)) for half in halves]
-        errors = [
-            abs(e.analytic - e.numeric) if e.verdict is Verdict.WRONG else -1.0 for e in tried
-        ]
-        if max(errors) < 0:
-            return found
-        places = halves[int(np.argmax(errors))]
+        off = [check.off(check.way({i: _only(direction, half)}, width)) for half in halves]
+        places = halves[int(np.argmax(off))]
     index = tuple(map(int, np.unravel_index(int(places[0]), direction.shape)))
     element = replace(check.judged(check.axis(i, index)), index=index)
-    return element if element.verdict is Verdict.WRONG else found
+    return element if element.verdict is Verdict.WRONG else replace(found, index=())
 
 
 def _only(direction: Array, places: Array) -> Array:

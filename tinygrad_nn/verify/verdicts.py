@@ -99,7 +99,8 @@ class Finding(NamedTuple):
     """What was found for one input.
 
     Small inputs are checked by each element. Of large ones, `directions` says along how many
-    random directions they were probed; then the index of an element is the number of its direction.
+    random directions they were probed; then the index of an element is the number of its direction,
+    but for a wrong one, of which it is the place, or empty where that could not be narrowed down.
     """
 
     name: str
@@ -143,6 +144,8 @@ class Finding(NamedTuple):
             return ""
         if self.directions and self.worst.verdict is not Verdict.WRONG:
             return f"{self.directions} random directions"
+        if self.directions and not self.worst.index:
+            return "a random direction"
         return self.worst.place
 
     @property
