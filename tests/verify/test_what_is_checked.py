@@ -1,6 +1,5 @@
 """Orders, Jacobians, parameters, containers, names, and large inputs."""
 
-
 import numpy as np
 import pytest
 

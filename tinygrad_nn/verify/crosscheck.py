@@ -17,15 +17,15 @@ from ..autograd.run import Run, pull
 from ..primitives import Primitive, Trait
 from .differences import Line
 from .replay import copied, replayed, rounded
-from .tangents import Tangents
+from .tangents import Tangent, Tangents
 from .verdicts import Element, Verdict
 
 __all__ = ["Crosscheck", "along", "parts_along"]
 
-_DIFFERENCED = (Verdict.KINK, Verdict.JUMP)  # what differences alone tell
 _TRUSTED = 1e-4  # of a slope: with a larger error it does not settle anything
 _EXACT = 1e-9  # the same, where nothing but rounding is left of it
 _NOISE = 0.5  # of a gradient: with more of it rounding, it is none
+_SEEN = 1e3  # times what rounding of f hides
 _ROUNDED = 1e-6  # of a gradient: what rounding may make of it where something saturates
 _VANISHING = 1e-16  # of what rounding leaves of a slope of that size: in a saturated output, say
 _UNDERFLOW = 1e-300  # below this products of what is not zero vanish
@@ -63,49 +63,38 @@ class Crosscheck:
             moves: for the number of an input, its direction.
             line: the function along these moves.
         """
-        # Kinks and jumps are for differences to tell, and so is where f is not defined.
-        if element.verdict in _DIFFERENCED:
-            return element
-        if not (np.isfinite(element.numeric) and np.isfinite(element.analytic)):
-            return element
-        tangents = self._tangents
-        if tangents is None or (element.is_exact and not tangents.are_exact):
-            return element  # they know nothing, or nothing better
-        if not np.all(np.isfinite(self._run.y.value[line.weights != 0])):
+        tangents = self._tangents_for(element, line)
+        if tangents is None:
             return element
         slope = tangents.slope(moves, line.weights)
-        size = max(abs(element.analytic), abs(slope))
-        off = abs(element.analytic - slope)
-        if off <= _ROUNDED * size and element.right:
+        off, size = abs(element.analytic - slope), max(abs(element.analytic), abs(slope))
+        if element.right and off <= _ROUNDED * size:
             return element
         rounding = 4 * self._rounding(moves, line.weights)
-        if rounding > _NOISE * size and size > 1e3 * line.hidden:
-            return replace(element, verdict=Verdict.UNSTABLE)  # the gradient itself is noise
+        if rounding > _NOISE * size and size > _SEEN * line.hidden:
+            return replace(element, verdict=Verdict.UNSTABLE)
         if element.verdict is Verdict.WRONG:
             if abs(element.analytic - element.numeric) <= 10 * element.error_bar + rounding:
                 return replace(element, verdict=Verdict.PASS)
             if abs(slope - element.numeric) <= 0.5 * off:
                 return element  # both say so
-        _, error, doubt = tangents.measured(moves, line.weights)
-        if not np.isfinite(error):
-            return element
-        if doubt > _EXACT and error > max(_TRUSTED * abs(slope), rounding):
-            if element.verdict is Verdict.WRONG and off <= 10 * error:
-                return replace(element, verdict=Verdict.UNSTABLE)  # the parts cannot tell either
-            return element
-        rounding_of_f = line.epsilon * line.size / line.width
-        near = 10 * error + rounding + _VANISHING * rounding_of_f + _UNDERFLOW
-        if element.verdict is Verdict.WRONG:  # nearer by far than the difference is
-            near += min(_ROUNDED * size, 1e-3 * abs(slope - element.numeric))
-        else:
-            near += _ROUNDED * size
-        if off <= near:
-            if element.right:
-                return element
-            return replace(element, verdict=Verdict.PASS, numeric=slope, error_bar=max(error, off))
-        if tangents.are_exact:
-            return replace(element, verdict=Verdict.WRONG, numeric=slope, error_bar=error)
-        return replace(element, verdict=Verdict.UNSTABLE) if element.right else element
+        found = tangents.measured(moves, line.weights)
+        return _weighed(element, found, rounding, line, tangents.are_exact)
+
+    def _tangents_for(self, element: Element, line: Line) -> Tangents | None:
+        """The tangents, where they can tell more than differences did.
+
+        Kinks and jumps are for differences to tell, and so is where f is not defined.
+        """
+        if element.verdict in (Verdict.KINK, Verdict.JUMP):
+            return None
+        if not (np.isfinite(element.numeric) and np.isfinite(element.analytic)):
+            return None
+        if not np.all(np.isfinite(self._run.y.value[line.weights != 0])):
+            return None
+        tangents = self._tangents
+        certain = tangents is not None and element.is_exact and not tangents.are_exact
+        return None if certain else tangents
 
     def _rounding(self, moves: Moves, weights: Array) -> float:
         """By how much the gradient along moves changes when values are rounded otherwise.
@@ -140,6 +129,39 @@ class Crosscheck:
     def _near(self) -> dict[Node, Array]:
         """The inputs, rounded otherwise."""
         return {node: rounded(node.value, self._random) for node in self._run.inputs}
+
+
+def _weighed(
+    element: Element, found: Tangent, rounding: float, line: Line, are_exact: bool
+) -> Element:
+    """A verdict beside what tangents say, as far as they can be trusted.
+
+    Args:
+        element: what differences say.
+        found: what tangents say.
+        rounding: what rounding leaves open of the gradient.
+        line: the function.
+        are_exact: whether nothing was differenced to find the tangents.
+    """
+    slope, error, doubt = found
+    if not np.isfinite(error):
+        return element
+    off, size = abs(element.analytic - slope), max(abs(element.analytic), abs(slope))
+    if doubt > _EXACT and error > max(_TRUSTED * abs(slope), rounding):
+        cannot_tell = element.verdict is Verdict.WRONG and off <= 10 * error
+        return replace(element, verdict=Verdict.UNSTABLE) if cannot_tell else element
+    rounding_of_f = line.epsilon * line.size / line.width
+    near = 10 * error + rounding + _VANISHING * rounding_of_f + _UNDERFLOW
+    saturated = _ROUNDED * size
+    if element.verdict is Verdict.WRONG:  # nearer by far than the difference is
+        saturated = min(saturated, 1e-3 * abs(slope - element.numeric))
+    if off <= near + saturated:
+        if element.right:
+            return element
+        return replace(element, verdict=Verdict.PASS, numeric=slope, error_bar=max(error, off))
+    if are_exact:
+        return replace(element, verdict=Verdict.WRONG, numeric=slope, error_bar=error)
+    return replace(element, verdict=Verdict.UNSTABLE) if element.right else element
 
 
 def along(gradients: Sequence[Array], moves: Moves) -> float:

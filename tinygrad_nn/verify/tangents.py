@@ -19,7 +19,7 @@ from ..primitives import Primitive, Trait
 from .differences import elementwise_slopes, typical_size
 from .replay import replayed, rounded
 
-__all__ = ["Slope", "Tangents"]
+__all__ = ["Tangent", "Tangents"]
 
 _STEP, _LARGER_STEP = 1e-30, 1e-6  # of the size of x; the second for x that is itself tiny
 _LEAST_MOVE = 1e-290  # below this, digits are lost
@@ -29,7 +29,7 @@ _EXACT = 1e-10  # of a slope: what may be expected of it
 Moves = Mapping[int, Array]
 
 
-class Slope(NamedTuple):
+class Tangent(NamedTuple):
     """A slope by tangents, and what is known of its error."""
 
     value: float
@@ -92,11 +92,11 @@ class Tangents:
         """
         return float(np.sum(weights * self._along(moves, again=False)[0]))
 
-    def measured(self, moves: Moves, weights: Array) -> Slope:
+    def measured(self, moves: Moves, weights: Array) -> Tangent:
         """The same, with its error: what shows by other steps, and rounded otherwise."""
         (tangent, doubt), (other, _) = (self._along(moves, again) for again in (False, True))
         slope, once_more = float(np.sum(weights * tangent)), float(np.sum(weights * other))
-        return Slope(slope, 3 * abs(once_more - slope) + _EXACT * abs(slope), doubt)
+        return Tangent(slope, 3 * abs(once_more - slope) + _EXACT * abs(slope), doubt)
 
     def _along(self, moves: Moves, again: bool) -> tuple[Array, float]:
         """The tangent of the output, which serves the slopes for all weights, and its doubt."""
