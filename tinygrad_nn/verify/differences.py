@@ -297,7 +297,8 @@ def elementwise_slopes(f: Callable[[float], Array], *widths: float) -> tuple[Arr
         error = error + noise
         bends = np.abs(right - left) > 10 * (above + below + 8 * noise) + 1e-7 * np.abs(right)
         differs = np.abs(slope - best) > 10 * (error + least) + 1e-7 * np.abs(slope)
-        better = (error < least) & ~np.isnan(best)
+        clear = bends | (np.abs(right - left) <= above + below + 8 * noise)
+        better = clear & (error < least) & ~np.isnan(best)
         best = np.where(better, np.where(bends | differs, np.nan, slope), best)
         least = np.where(better, error, least)
     return np.where(np.isfinite(least), best, np.nan), least

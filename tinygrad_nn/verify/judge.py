@@ -119,11 +119,16 @@ def _second_look(line: Line, analytic: float, cancelling: float) -> Element:
     seen = [(w, kind) for w in windows if (kind := _kind(line, w)) is not None]
     for (fine, kind), (coarse, other) in pairwise(seen):
         finer = [w for w in windows if w.step < fine.step]
-        if kind is other and _same(fine, coarse, kind) and not _excluded(fine, kind, finer):
-            run = _run(fine, kind, [w for w, shown in seen if shown is kind])
-            if kind is Verdict.PASS and (kink := _unresolved_kink(run, seen)) is not None:
-                return _element(Verdict.KINK, analytic, kink)
-            return _decided(line, analytic, kind, windows, run)
+        if kind is not other or not _same(fine, coarse, kind) or _excluded(fine, kind, finer):
+            continue
+        run = _run(fine, kind, [w for w, shown in seen if shown is kind])
+        if kind is not Verdict.PASS:
+            clearest = run[0] if kind is Verdict.JUMP else min(run, key=_one_sided_blur)
+            return _element(kind, analytic, clearest)
+        if (kink := _unresolved_kink(run, seen)) is not None:
+            return _element(Verdict.KINK, analytic, kink)
+        if _is_trusted(line, _most_exact(run), of_all=1e-3):
+            return _decided(line, analytic, windows, run)
     plain = [w for w in windows if not w.bends and not w.jump]
     best = min(plain or windows, key=_blur)
     alone = [w for w, kind in seen if kind is Verdict.PASS and _agree(analytic, w)]
@@ -171,15 +176,27 @@ def _excluded(shown: Window, kind: Verdict, finer: Sequence[Window]) -> bool:
 
 def _run(fine: Window, kind: Verdict, windows: Sequence[Window]) -> list[Window]:
     """Windows that show the same, from a fine one outwards, up to the first that does not."""
-    run, best = [fine], fine
+    run = [fine]
     for window in windows:
         if window.step <= fine.step:
             continue
-        if not _same(best, window, kind) or (kind is Verdict.PASS and window.bends):
+        # As all of them do, or estimates might drift from window to window.
+        if not all(_same(w, window, kind) for w in run):
             break
+        if kind is Verdict.PASS and window.gap > _one_sided_blur(window):
+            break  # there may be a kink
         run.append(window)
-        best = min(best, window, key=_blur)
     return run
+
+
+def _most_exact(run: Sequence[Window]) -> Window:
+    """The most exact window of a run, with the error that another one shows.
+
+    Three differences may lie on a line by chance; another step finds the same slope by none.
+    """
+    best, *others = sorted(run, key=_blur)
+    spread = min((abs(w.central.value - best.central.value) for w in others), default=0.0)
+    return best._replace(central=Slope(best.central.value, max(best.central.error, spread)))
 
 
 def _blur(window: Window) -> float:
@@ -191,26 +208,18 @@ def _one_sided_blur(window: Window) -> float:
 
 
 def _decided(
-    line: Line,
-    analytic: float,
-    kind: Verdict,
-    windows: Sequence[Window],
-    run: Sequence[Window],
+    line: Line, analytic: float, windows: Sequence[Window], run: Sequence[Window]
 ) -> Element:
-    """What a run of windows says that show the same: the most exact of them speaks."""
-    if kind is Verdict.JUMP:
-        return _element(kind, analytic, run[0])
-    if kind is Verdict.KINK:
-        return _element(kind, analytic, min(run, key=_one_sided_blur))
-    best, *others = sorted(run, key=_blur)
-    # Three differences may lie on a line by chance; another step finds the same slope by none.
-    spread = min((abs(w.central.value - best.central.value) for w in others), default=0.0)
-    best = best._replace(central=Slope(best.central.value, max(best.central.error, spread)))
+    """What a run of windows says that show the same slope: the most exact of them speaks."""
+    best = _most_exact(run)
     if _agree(analytic, best):
         return _element(Verdict.PASS, analytic, best)
     resolved = not abs(analytic - best.central.value) <= 10 * line.floor
-    larger = [w for w in windows if w.step > run[-1].step and _kind(line, w) is Verdict.PASS]
-    if any(_agree(analytic, w) and _same(w, v, kind) for w, v in pairwise(larger)):
+    larger = [
+        w for w in windows if w.step > run[-1].step and _blur(w) <= 1e-2 * abs(w.central.value)
+    ]
+    larger = [w for w in larger if _kind(line, w) is Verdict.PASS]
+    if any(_agree(analytic, w) and _same(w, v, Verdict.PASS) for w, v in pairwise(larger)):
         # Some part of f may be rounded to a coarser grid, whose steps the smaller ones miss.
         resolved = False
     if run[0].flat and max(w.step for w in windows if w.flat) < _SMALL * line.width:
