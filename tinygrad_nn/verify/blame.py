@@ -40,7 +40,9 @@ class Blame(NamedTuple):
         if self.primitive is not None:
             where = f" in {self.scope}" if self.scope else ""
             of = " and ".join(map(str, self.shapes))
-            lines.append(f"  {self.primitive}{where}, of inputs of shape {of}")
+            lines.append(
+                f"  {self.primitive}{where}" + (f", of inputs of shape {of}" if of else "")
+            )
         if self.finding is not None:
             worst = self.finding.worst
             lines.append(
@@ -118,7 +120,7 @@ def _not_added(first: Check) -> Blame | None:
     """A value whose users each pass on the right part, while what arrives is not their sum."""
     checks = check_nodes(Graph([first.run.y]), first.cotangent)
     for node, found in checks.items():
-        if found.made_by and found.verdict is Verdict.WRONG:
+        if found.made_by:
             return _of(
                 node, "what arrives at this value is not the sum of what its users send back"
             )

@@ -16,7 +16,7 @@ from ..autograd import Node, no_grad
 from ..autograd.run import Run, pull
 from ..primitives import Primitive, Trait
 from .differences import Line
-from .replay import copied, replayed, rounded
+from .replay import Evaluate, copied, replayed, rounded
 from .tangents import Tangent, Tangents
 from .verdicts import Element, Verdict
 
@@ -105,30 +105,50 @@ class Crosscheck:
         itself = {node: node for node in (*run.visit, *run.inputs)}
         found = []
         for twins in (itself, *self._shaken):
-            seeds = [(twins[run.y], rounded(weights, self._random))]
-            with no_grad():
-                visit, ends = [twins[n] for n in run.visit], [twins[n] for n in run.inputs]
-                pulled = pull(visit, seeds, ends, recorded=False)
-            found.append(along([node.value for node in pulled], moves))
-        return max(found) - min(found)
+            found.append(self._pulled(twins, rounded(weights, self._random), moves))
+        spread = max(found) - min(found)
+        if not self._longer:
+            return spread
+        longer = self._pulled(self._longer, weights.astype(np.longdouble), moves)
+        return max(spread, abs(longer - self._pulled(itself, weights, moves)))
+
+    def _pulled(self, twins: Mapping[Node, Node], weights: Array, moves: Moves) -> float:
+        """The gradient along moves that a copy of the recording gives."""
+        run = self._run
+        visit, ends = [twins[n] for n in run.visit], [twins[n] for n in run.inputs]
+        with no_grad():
+            pulled = pull(visit, [(twins[run.y], weights)], ends, recorded=False)
+        return along([node.value for node in pulled], moves)
 
     @cached_property
     def _shaken(self) -> list[dict[Node, Node]]:
         """The recording, with its values rounded otherwise."""
-        run = self._run
-        nodes = [*run.inputs, *(n for n in reversed(run.visit) if n not in run.own)]
 
         def shaken(row: Primitive, operands: Sequence[Any], static: dict[str, Any]) -> Array:
             y = np.asarray(row.evaluate(operands, static))
             # Other rows may select, and their rules look for what is equal.
             return rounded(y, self._random) if Trait.ANALYTIC in row.traits else y
 
-        with np.errstate(all="ignore"):
-            return [copied(nodes, replayed(nodes, self._near(), shaken)) for _ in range(_SHAKES)]
+        def near() -> dict[Node, Array]:
+            return {node: rounded(node.value, self._random) for node in self._run.inputs}
 
-    def _near(self) -> dict[Node, Array]:
-        """The inputs, rounded otherwise."""
-        return {node: rounded(node.value, self._random) for node in self._run.inputs}
+        with np.errstate(all="ignore"):
+            return [self._copied(near(), shaken) for _ in range(_SHAKES)]
+
+    @cached_property
+    def _longer(self) -> dict[Node, Node]:
+        """The recording in longer numbers; nothing where a row takes none, or there are none."""
+        try:
+            with np.errstate(all="ignore"):
+                known = {n: n.value.astype(np.longdouble) for n in self._run.inputs}
+                return self._copied(known, Primitive.evaluate)
+        except (TypeError, ValueError):
+            return {}
+
+    def _copied(self, known: Mapping[Node, Array], evaluate: Evaluate) -> dict[Node, Node]:
+        run = self._run
+        nodes = [*run.inputs, *(n for n in reversed(run.visit) if n not in run.own)]
+        return copied(nodes, replayed(nodes, known, evaluate))
 
 
 def _weighed(

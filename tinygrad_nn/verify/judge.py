@@ -19,6 +19,7 @@ _TRUSTED = 1e-4  # of what is measured: a wider error bar could hide a wrong der
 _EXACT = 1e-7  # the same, where one window is believed without another
 _CANCELLED = 1e-6  # of what is added up to nearly nothing
 _CLOSE = 2.0**-14  # of a step: what is narrower than the one, the other shows
+_SLIGHT = 1e-3  # of a slope: a kink that may be missed by other steps
 _SMALL = 2.0**-6  # where f is flat in smaller steps alone, it may only be rounded
 _UNDERFLOW = 1e-300  # below this products of what is not zero vanish
 _LEAST_JUMP = 1e-6  # of how far f moves at all: smaller ones are steps of its rounding
@@ -161,6 +162,11 @@ def _unresolved_kink(
     for near, far in pairwise(kinks):
         if _same(near, far, Verdict.KINK) and not _excluded(near, Verdict.KINK, run):
             return min(near, far, key=_one_sided_blur)
+    for kink in kinks:  # one alone, whose mean is what the others show
+        slight = kink.gap <= _SLIGHT * abs(kink.central.value)
+        alike = any(kink.central.agrees(w.central) for w in run)
+        if slight and alike and not _excluded(kink, Verdict.KINK, run):
+            return kink
     return None
 
 

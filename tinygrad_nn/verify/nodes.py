@@ -59,7 +59,7 @@ def check_nodes(graph: Graph, seed: Array, rng: Any = 0) -> dict[Node, NodeCheck
             continue
         behind = any(not checks[user].right for user in lifted.users[node] if user in checks)
         found = lifted.judged(node, lifted.everything if behind else lifted.nearby)
-        if not found.right and not behind:
+        if found.verdict is Verdict.WRONG and not behind:
             found = found._replace(made_by=lifted.names_of_users(node))
         checks[node] = found
     return checks

@@ -10,7 +10,7 @@ from ..autograd import Node
 from ..autograd.graph import NO_OPTIONS
 from ..primitives import Primitive
 
-__all__ = ["copied", "lifted", "replayed", "rounded"]
+__all__ = ["Evaluate", "copied", "lifted", "replayed", "rounded"]
 
 _ULP = 2.0**-52  # the least change of a number near 1
 

@@ -132,6 +132,11 @@ def _is_analytic(node: Node) -> bool:
     return node.primitive is not None and Trait.ANALYTIC in node.primitive.traits
 
 
+def _longer(value: Any) -> Any:
+    real = isinstance(value, np.ndarray) and value.dtype == np.float64
+    return value.astype(np.longdouble) if real else value
+
+
 def _row_tangent(
     row: Primitive,
     operands: Sequence[tuple[Any, Array | None]],
@@ -164,8 +169,11 @@ def _row_tangent(
         least = min(typical_size(y), *(size for size, _ in speeds))
         h = width * (_STEP if _STEP * least > _LEAST_MOVE else _LARGER_STEP)
         return np.imag(outputs(1j * h)) / h, 0.0
+    # In longer numbers, where there are any: less of them is rounded away.
+    operands = [(_longer(v), _longer(move)) for v, move in operands]
     slopes, errors = elementwise_slopes(
         outputs, width, part * min(1 / speed for _, speed in speeds)
     )
     largest = float(np.max(np.abs(slopes), initial=0.0))
-    return slopes, float(np.max(errors, initial=0.0)) / largest if largest else 0.0
+    doubt = float(np.max(errors, initial=0.0)) / largest if largest else 0.0
+    return slopes.astype(np.float64), doubt
