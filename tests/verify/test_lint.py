@@ -8,6 +8,7 @@ from tinygrad_nn import activations as act
 from tinygrad_nn import losses
 from tinygrad_nn.errors import ArgumentError
 from tinygrad_nn.verify.stability.lint import lint
+from tinygrad_nn.verify.stability.unstable import RULES
 
 DTYPES = pytest.mark.parametrize("dtype", [np.float64, np.float32])
 X = [[1.0, 2.0, -3.0], [0.5, 0.0, -1.0]]
@@ -229,6 +230,77 @@ def test_logits_given_for_probabilities_of_yes_and_no():
     assert rules(by_hand, NO_DISTRIBUTION) == []
 
 
+# --- found, without a name ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("f", "data", "row"),
+    [
+        (lambda x: 1 - np.cos(x), 1e-9, "subtract"),
+        (lambda x: np.sqrt(x + 1) - np.sqrt(x), 1e15, "subtract"),
+        (lambda x: x[0] ** 2 - x[1] ** 2, [1e8, 1e8 + 1], "subtract"),
+        (lambda x: 1 - np.tanh(x) ** 2, 20.0, "subtract"),
+        (lambda x: x - np.sin(x), 1e-5, "subtract"),
+        (lambda x: np.mean(1 - np.cos(x)), [1.0, 1e-9], "subtract"),
+        (lambda x: np.arctan(1 - np.cos(x)), 1e-9, "subtract"),
+        (lambda x: (1 - np.cos(x)) / x**2, 1e-9, "subtract"),
+        (lambda x: (1 + x) ** 1e10, 1e-10, "power"),
+    ],
+)
+def test_digits_are_missed_whatever_the_formula(f, data, row):
+    finding = only(f, data)
+    assert (finding.rule, finding.node.primitive.name) == ("lost-digits", row)
+    assert finding.error > 4e-9
+    assert finding.source.file == __file__
+    assert "digits are lost here" in str(finding)
+
+
+@pytest.mark.parametrize(
+    ("f", "data", "times"),
+    [
+        (lambda x: np.log(np.exp(x)), 800.0, 1),
+        (lambda x: np.exp(x) / np.sum(np.exp(x)), [800.0, 801.0, 1.0], 2),
+        (lambda x: 1 / (1 + np.exp(-x)), -800.0, 1),
+    ],
+)
+def test_what_overflows_on_the_way_to_a_number(f, data, times):
+    with np.errstate(all="ignore"):
+        findings = list(lint(f(tensor(data))))
+    assert [(f.rule, f.node.primitive.name) for f in findings] == [("overflow", "exp")] * times
+    assert "exactly too large for a float" in str(findings[0])
+    assert "subtract the maximum first" in findings[0].advice
+
+
+@pytest.mark.parametrize(
+    ("f", "data"),
+    [
+        (lambda x: np.where(x > 0, 1 - np.cos(x), x).sum(), -1e-9),
+        (lambda x: np.where(x > 0, 1 / (1 + np.exp(-x)), act.sigmoid(x)).sum(), [-800.0, 3.0]),
+        (lambda x: np.exp(x), 800.0),
+        (lambda x: 5 + (1 - np.cos(x)), 1e-9),
+        (lambda x: np.sum(x - np.mean(x)), [0.1, 0.1, 0.1]),
+    ],
+)
+def test_what_no_result_depends_on_is_left_alone(f, data):
+    assert rules(f, data) == []
+
+
+def test_a_named_formula_is_not_reported_again():
+    assert rules(lambda x: np.log(np.sum(np.exp(x))), [800.0, 1.0]) == ["log-sum-exp"]
+    assert rules(lambda x: np.mean(x**2) - np.mean(x) ** 2, [1e8, 1e8 + 1]) == [
+        "variance-by-moments"
+    ]
+
+
+def test_a_long_recording_is_read_where_numbers_come_near_zero():
+    x = y = tensor(1e-9)
+    for _ in range(4000):
+        y = y * 1.0
+    report = lint((1 - np.cos(y)) * x)
+    assert [f.rule for f in report] == ["lost-digits"]
+    assert "too much to compute" in str(lint(y + x))
+
+
 # --- left alone -------------------------------------------------------------------------------
 
 EXTREME = [[1000.0, -1000.0, 0.0], [1e-9, -1e-9, 90.0]]
@@ -253,7 +325,9 @@ EXTREME = [[1000.0, -1000.0, 0.0], [1e-9, -1e-9, 90.0]]
         lambda x: losses.triplet(x, x, x),
     ],
 )
-@pytest.mark.parametrize("data", [X, EXTREME])
+@pytest.mark.parametrize(
+    "data", [X, EXTREME, [[30.0, -30.0, 0.0], [-30.0, 30.0, 1.0]], [[0.1, 0.2, 0.3], [5.0, 4.0, 9]]]
+)
 @DTYPES
 def test_the_library_is_clean(f, data, dtype):
     assert rules(f, data, dtype) == []
@@ -310,7 +384,25 @@ def test_a_classifier_is_clean():
     report = lint(loss)
     assert report
     assert list(report) == []
-    assert str(report) == "no unstable formula found"
+    assert str(report) == (
+        f"none of the {len(RULES)} known unstable formulas is there, and no operation was seen to "
+        "lose half of its digits"
+    )
+
+
+@pytest.mark.parametrize("scale", [1.0, 30.0])
+@DTYPES
+def test_stacks_of_layers_are_clean(scale, dtype):
+    nn, rng = tnn.nn, np.random.default_rng(1)
+    model = nn.Sequential(
+        nn.Dense(4, 8, rng=0, dtype=dtype), act.tanh, nn.Dense(8, 8, rng=1, dtype=dtype),
+        act.softplus, nn.Dense(8, 3, rng=2, dtype=dtype),
+    )  # fmt: skip
+    points = (scale * rng.normal(size=(16, 4))).astype(dtype)
+    loss = losses.sparse_categorical_cross_entropy(
+        np.arange(16) % 3, model(points), from_logits=True
+    )
+    assert list(lint(loss)) == []
 
 
 # --- what a finding says ----------------------------------------------------------------------

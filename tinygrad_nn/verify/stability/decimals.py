@@ -4,6 +4,7 @@ NumPy applies its functions to arrays of objects by the objects' own methods. So
 wraps a `decimal.Decimal` and has those methods runs a row of the table as it stands.
 """
 
+import functools
 import operator
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from ..._typing import Array
 __all__ = ["DIGITS", "Precise", "digits", "lifted"]
 
 DIGITS = 60
+_MOST_TURNS = 400  # decimals of an angle: more than those of any double
 _SMALL = Decimal("0.001")  # below, a power series takes few terms
 
 
@@ -37,6 +39,8 @@ def digits(count: int = DIGITS) -> Iterator[None]:
 def _decimal(value: Any) -> Decimal:
     if type(value) is Precise:
         return value.d
+    if isinstance(value, np.ndarray) and value.dtype == object and not value.ndim:
+        return _decimal(value.item())  # not by way of a float, which has fewer digits
     return Decimal(value if isinstance(value, (int, float)) else float(value))
 
 
@@ -86,6 +90,44 @@ def _arcsinh(x: Decimal) -> Decimal:
     return _log1p(a + a * a / ((a * a + 1).sqrt() + 1)).copy_sign(x)
 
 
+@functools.lru_cache(maxsize=64)
+def _pi(count: int) -> Decimal:
+    """π to so many digits, as 16·arctan(1/5) − 4·arctan(1/239)."""
+
+    def leading(n: int) -> Decimal:
+        power, total, k = Decimal(1) / n, Decimal(0), 1
+        while (after := total + power / k) != total:
+            total, power, k = after, -power / (n * n), k + 2
+        return total
+
+    with localcontext() as context:
+        context.prec = count
+        return 16 * leading(5) - 4 * leading(239)
+
+
+def _turned(x: Decimal, quarters: int) -> Decimal:
+    """sin(x + quarters·π/2), with as many more digits as the whole turns in x take away."""
+    if not x.is_finite():
+        return Decimal("NaN")
+    if x.adjusted() > _MOST_TURNS:
+        raise TypeError("so large an angle asks for too many digits of π")
+    with localcontext() as context:
+        context.prec += max(0, x.adjusted()) + 10
+        rest, times = x, 0
+        for _ in range(2 if abs(x) > _SMALL else 0):  # again with the digits that the first took
+            quarter = _pi(context.prec) / 2
+            times = int((x / quarter).to_integral_value())
+            rest = x - times * quarter
+            context.prec += max(0, -rest.adjusted()) if rest else 0
+        quarters += times
+        total = term = Decimal(1) if quarters % 2 else rest
+        n = 1 if quarters % 2 else 2
+        while (after := total - term * rest * rest / (n * (n + 1))) != total:
+            term, n, total = -term * rest * rest / (n * (n + 1)), n + 2, after
+        result = -total if quarters % 4 >= 2 else total
+    return +result
+
+
 class Precise:
     """A real number with the digits of the context that it is computed in.
 
@@ -131,6 +173,9 @@ class Precise:
     cosh = _computed(lambda x: (x.exp() + (-x).exp()) / 2)
     arccosh = _computed(lambda x: (x + (x * x - 1).sqrt()).ln())
     arctanh = _computed(lambda x: (_log1p(x) - _log1p(-x)) / 2)
+    sin = _computed(lambda x: _turned(x, 0))
+    cos = _computed(lambda x: _turned(x, 1))
+    tan = _computed(lambda x: _turned(x, 0) / _turned(x, 1))
     hypot = _computed(lambda x, y: (x * x + y * y).sqrt())
 
 

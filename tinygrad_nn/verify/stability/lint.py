@@ -17,6 +17,7 @@ from ...autograd.containers import leaves
 from ...autograd.recording import SourceLine
 from ...errors import ArgumentError
 from .decimals import lifted
+from .lost import Lost, Search, search
 from .patterns import Match, called, find, root_rows
 from .precise import computed, pulled, relative_error, weights
 from .unstable import RULES, Rule
@@ -52,18 +53,27 @@ class LintFinding:
             at = f" at {list(self.index)}" if self.index else ""
             slope = self.gradient_error
             lines.append(
-                f"  here: recorded {self.recorded:.6g}{at}, exactly {self.exact:.6g}, "
+                f"  here: recorded {self._shown(self.recorded)}{at}, "
+                f"exactly {self._shown(self.exact)}, "
                 f"relative error {self.error:.1g}"
                 + ("" if slope is None else f", and {slope:.1g} in its gradient")
             )
         return "\n".join([*lines, f"  write instead: {self.advice}"])
 
+    def _shown(self, number: float | None) -> str:
+        """As many digits as show the error; what is finite, but no float, is ∞ among floats."""
+        if number is not None and number is self.exact and math.isinf(number):
+            return "too large for a float"
+        small = self.error is not None and 0 < self.error < 1e-5
+        return f"{number:.16g}" if small else f"{number:.6g}"
+
 
 class LintReport:
     """What was found. It is truthy when that is nothing; as a string it is readable."""
 
-    def __init__(self, findings: Sequence[LintFinding]) -> None:
+    def __init__(self, findings: Sequence[LintFinding], limits: Sequence[str] = ()) -> None:
         self.findings = tuple(findings)
+        self.limits = tuple(limits)  # what was not computed in many digits, and why
 
     def __bool__(self) -> bool:
         return not self.findings
@@ -76,7 +86,8 @@ class LintReport:
 
     def __str__(self) -> str:
         if not self.findings:
-            return "no unstable formula found"
+            clean = f"none of the {len(RULES)} known unstable formulas is there, and no operation"
+            return "; ".join([f"{clean} was seen to lose half of its digits", *self.limits])
         count = len(self.findings)
         head = f"{count} unstable place{'s' if count > 1 else ''}"
         return "\n\n".join([head, *map(str, self.findings)])
@@ -91,6 +102,9 @@ def lint(of: Any) -> LintReport:
     Each place is reported once. It is computed again in many digits, from the values that the
     formula starts with, and the finding says how far the recorded numbers are from those. Some
     formulas are fine on most numbers, such as ln(1 + x): they are reported only where they lose.
+    Besides the formulas that have names, any operation is reported that loses about half of its
+    digits while its operands have theirs, or overflows where what comes of it does not; but not
+    where no output depends on those digits.
 
     Args:
         of: a Tensor, usually a loss, several in a container, or a Graph.
@@ -103,13 +117,15 @@ def lint(of: Any) -> LintReport:
 
     Example:
         >>> import numpy as np, tinygrad_nn as tnn
-        >>> from tinygrad_nn.verify.stability.lint import lint
         >>> x = tnn.Tensor([[0.0, 40.0]], requires_grad=True)
-        >>> (finding,) = lint(-np.mean(np.log(tnn.activations.softmax(x))))
+        >>> (finding,) = tnn.lint(-np.mean(np.log(tnn.activations.softmax(x))))
         >>> finding.rule, finding.advice
         ('log-of-softmax', 'activations.log_softmax(x), or a cross entropy with from_logits=True')
-        >>> bool(lint(-np.mean(tnn.activations.log_softmax(x))))
+        >>> bool(tnn.lint(-np.mean(tnn.activations.log_softmax(x))))
         True
+        >>> (finding,) = tnn.lint(1 - np.cos(tnn.Tensor(1e-9, requires_grad=True)))
+        >>> finding.message
+        'all digits are lost here, in a subtraction of nearly equal numbers'
 
     Reference: [Goodfellow2016] section 4.1.
     """
@@ -121,18 +137,44 @@ def lint(of: Any) -> LintReport:
         for parent in node.parents:
             users.setdefault(parent, []).append(node)
     claimed: set[Node] = set()
+    named: list[Match] = []
     found: dict[Any, list[LintFinding]] = {}
     with np.errstate(all="ignore"):  # the forward pass has warned of what is singular
         for rule in RULES:
             for match in _matches(rule, made_by):
                 if claimed.isdisjoint(match.nodes) and _loses(rule, match, users):
                     claimed.update(match.nodes)
-                    node = match.root
-                    line = (rule.name, node.code or node, node.instruction, node.scope)
-                    same = found.setdefault(line, [])
+                    named.append(match)
+                    same = found.setdefault(_line(rule.name, match.root), [])
                     same.append(_finding(rule, match, measured=len(same) < _MEASURED))
+        searched = search(graph)
+    covered = {n for match in named if searched.lost for n in (*match.nodes, *_formula(match))}
+    for lost in searched.lost:
+        if lost.node not in covered:
+            found.setdefault(_line(lost.rule, lost.node), []).append(_unnamed(lost))
     worst = [_worst(findings) for findings in found.values()]
-    return LintReport(sorted(worst, key=lambda finding: finding.node.number))
+    return LintReport(sorted(worst, key=lambda finding: finding.node.number), _limits(searched))
+
+
+def _line(rule: str, node: Node) -> tuple[Any, ...]:
+    return (rule, node.code or node, node.instruction, node.scope)
+
+
+def _unnamed(lost: Lost) -> LintFinding:
+    node = lost.node
+    numbers = (lost.at, lost.recorded, lost.exact, lost.error, None)
+    place = "/".join(node.scope)
+    return LintFinding(lost.rule, node, place, node.source, lost.message, lost.advice, *numbers)
+
+
+def _limits(searched: Search) -> list[str]:
+    """What a reader must know who takes silence for a proof."""
+    said = []
+    if searched.unknown:
+        said.append(f"taken as recorded: {', '.join(searched.unknown)}")
+    if not searched.whole:
+        said.append("too much to compute all of it in many digits")
+    return said
 
 
 def recorded(where: str, of: Any) -> Graph:
@@ -191,12 +233,20 @@ def _worst(findings: Sequence[LintFinding]) -> LintFinding:
 def _finding(rule: Rule, match: Match, measured: bool) -> LintFinding:
     node = match.root
     found: tuple[Any, ...] = (None, None, None, None, None)
-    entries = [v for k, v in match.found.items() if type(v) is Node and k[0] != "c"]
-    part = _between(node, entries)
+    entries, part = _entries(match), _formula(match)
     if measured and part and node.value.size:
         found = _measured(rule, node, part, entries) or found
     place = "/".join(node.scope)
     return LintFinding(rule.name, node, place, node.source, rule.message, rule.advice, *found)
+
+
+def _entries(match: Match) -> list[Node]:
+    return [v for k, v in match.found.items() if type(v) is Node and k[0] != "c"]
+
+
+def _formula(match: Match) -> list[Node]:
+    """All that a formula computes, with the nodes of the forms it names."""
+    return _between(match.root, _entries(match))
 
 
 def _measured(

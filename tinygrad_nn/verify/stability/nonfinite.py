@@ -120,13 +120,12 @@ def trace_nonfinite(of: Any) -> NonfiniteTrace:
 
     Example:
         >>> import numpy as np, tinygrad_nn as tnn
-        >>> from tinygrad_nn.verify.stability.nonfinite import trace_nonfinite
         >>> x = tnn.Tensor([3.0, 0.0], requires_grad=True, name="x")
         >>> with np.errstate(divide="ignore"):
-        ...     trace = trace_nonfinite(np.mean(np.log(x)))
+        ...     trace = tnn.trace_nonfinite(np.mean(np.log(x)))
         >>> trace.kind, trace.primitive, trace.index, trace.operands[0].value
         ('value', 'log', (1,), 0.0)
-        >>> bool(trace_nonfinite(np.mean(x)))
+        >>> bool(tnn.trace_nonfinite(np.mean(x)))
         True
     """
     graph = recorded("trace_nonfinite", of)

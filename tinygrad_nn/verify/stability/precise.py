@@ -18,10 +18,21 @@ from ...primitives import Trait
 from .decimals import DIGITS, digits, lifted
 from .patterns import called
 
-__all__ = ["Evaluation", "Sample", "computed", "evaluate", "pulled", "relative_error", "weights"]
+__all__ = [
+    "WORK",
+    "Evaluation",
+    "Sample",
+    "computed",
+    "cost",
+    "evaluate",
+    "pull",
+    "pulled",
+    "relative_error",
+    "weights",
+]
 
 _MOST_DIGITS = 5000  # enough for 1 + e⁻ˣ with x up to 10,000
-_WORK = 40_000  # element operations with sixty digits: about a second
+WORK = 40_000  # element operations with sixty digits: about a second
 
 # Rows whose own code asks of its numbers what only floats can answer, written without.
 _INSTEAD: dict[str, Callable[..., Any]] = {
@@ -42,10 +53,11 @@ class Evaluation(NamedTuple):
     values: dict[Node, Array]
     rounded: tuple[str, ...]  # the rows that were computed from values rounded to float64
     sure: bool  # whether the digits suffice to add the smallest of the numbers to the largest
+    digits: int = DIGITS  # how many they are
 
 
 def evaluate(
-    part: Sequence[Node], entries: Mapping[Node, Array], work: float = _WORK
+    part: Sequence[Node], entries: Mapping[Node, Array], work: float = WORK
 ) -> Evaluation | None:
     """Compute nodes again from entries, with as many digits as the numbers among them ask for.
 
@@ -66,15 +78,15 @@ def evaluate(
         >>> float(evaluate(part, {x._node: x.numpy()}).values[y._node].item())
         1e-20
     """
-    cost = sum(map(_cost, part))
-    if cost > work:
+    whole = sum(map(cost, part))
+    if whole > work:
         return None
     first = _evaluated(part, entries, DIGITS)
     span = _span(first.values.values()) + sum(map(_span_inside, part))
     if span < DIGITS // 2:
         return first
     # Each further digit costs time: an exponential takes as the square of their number.
-    most = int(min(_MOST_DIGITS, DIGITS * math.sqrt(work / max(cost, 1))))
+    most = int(min(_MOST_DIGITS, DIGITS * math.sqrt(work / max(whole, 1))))
     count = min(DIGITS + span, most)
     return _evaluated(part, entries, count)._replace(sure=DIGITS + span <= most)
 
@@ -94,7 +106,7 @@ def computed(
     """A formula in many digits, or as many of its rows as there is time for."""
     sample = Sample(root, part, entries, None)
     found = evaluate(part, {e: e.value for e in entries})
-    for work in (_WORK, _WORK / 10_000):  # one row may ask for a hundred times the digits
+    for work in (WORK, WORK / 10_000):  # one row may ask for a hundred times the digits
         if found is not None and found.sure:
             break
         fewer = _sampled(root, part, entries, work)
@@ -117,9 +129,9 @@ def _sampled(
     count = root.value.shape[0] if root.value.ndim else 0
     if count < 2 or any(e.value.shape[:1] != (count,) for e in entries):
         return None
-    cost = sum(map(_cost, part))
+    whole = sum(map(cost, part))
     scores = sum(_row_scores(node.value) for node in (root, *entries))
-    rows = np.sort(np.argsort(scores)[-max(1, int(count * work / (2 * cost))) :])
+    rows = np.sort(np.argsort(scores)[-max(1, int(count * work / (2 * whole))) :])
     twins: dict[Node, Node] = {}
     for node in (*entries, *part):
         twin = Node(node.value[rows] if node.value.shape[:1] == (count,) else node.value)
@@ -163,7 +175,7 @@ def _evaluated(part: Sequence[Node], entries: Mapping[Node, Array], count: int) 
     with digits(count):
         values = {entry: lifted(value) for entry, value in entries.items()}
         names = [name for node in part if (name := _compute(node, values))]
-    return Evaluation(values, tuple(dict.fromkeys(names)), True)
+    return Evaluation(values, tuple(dict.fromkeys(names)), True, count)
 
 
 def _compute(node: Node, values: dict[Node, Array]) -> str:
@@ -201,7 +213,7 @@ def _argument(value: Any, node: Node, values: Mapping[Node, Array]) -> Any:
     return lifted(value) if isinstance(value, np.ndarray) else value
 
 
-def _cost(node: Node) -> float:
+def cost(node: Node) -> float:
     """Roughly how many exponentials the node is worth."""
     if called(node) == "matmul":
         return 0.1 * node.value.size * np.shape(node.operands[0])[-1]
@@ -253,15 +265,16 @@ def pulled(evaluation: Evaluation, part: Sequence[Node], root: Node) -> dict[Nod
         try:
             for node in reversed(part):
                 if node in arrived and node.primitive is not None:
-                    _pull(node, node.primitive, values, arrived)
+                    pull(node, node.primitive, values, arrived)
         except (TypeError, AttributeError, ValueError):
             return None
     return arrived
 
 
-def _pull(
+def pull(
     node: Node, primitive: Any, values: Mapping[Node, Array], arrived: dict[Node, Array]
 ) -> None:
+    """Add what has arrived at a node to what arrives at its inputs."""
     arguments = [arrived[node], values[node], *(_argument(i, node, values) for i in node.inputs)]
     static = node.static or {}
     every = primitive.pull(0, arguments, static) if primitive.variadic else None
