@@ -16,7 +16,7 @@ import pytest
 import tinygrad_nn
 from tinygrad_nn import __version__
 from tinygrad_nn.cli import main
-from tinygrad_nn.verify import LibraryCheck, gradcheck
+from tinygrad_nn.verify import LibraryCheck, Verdict, gradcheck
 
 MODEL = """
 import sys
@@ -208,6 +208,28 @@ def test_what_fails_can_be_chosen(run, target, fail_on, status):
     assert run(f"model.py::{target}", *arguments)[0] == status
 
 
+@pytest.mark.parametrize(
+    ("target", "fail_on", "said"),
+    [
+        ("kink", "KINK", "1 FAILED\nfails on KINK: model.py::kink, sample 1"),
+        ("kink", "WRONG", "none failed\nfails on WRONG: nothing does"),
+        ("jump", "WRONG", "none failed, 1 not right\nnot right: model.py::jump\nfails on WRONG"),
+        ("jump", "JUMP", "1 FAILED, 1 not right"),
+    ],
+)
+def test_the_summary_agrees_with_the_exit_status(run, target, fail_on, said):
+    status, out, _ = run(f"model.py::{target}", "--fail-on", fail_on)
+    assert said in out
+    assert "all right" not in out
+    assert status == int("FAILED" in out)
+
+
+def test_an_empty_shape_says_that_nothing_was_checked(run):
+    status, out, _ = run("model.py::right", "--shape", "x=0,4")
+    assert status == 0
+    assert "nothing to check in x of shape (0, 4)" in out
+
+
 def test_an_exception_fails_whatever_is_chosen(run):
     status, out, _ = run("model.py::fails", "--shape", "x=3", "--fail-on", "WRONG,JUMP")
     assert status == 1
@@ -235,6 +257,7 @@ def test_an_exception_fails_whatever_is_chosen(run):
         (["--self-test", "--json", "x.json"], "got json too"),
         (["--self-test", "--fail-on", "WRONG"], "got fail-on too"),
         (["--self-test", "--order", "2"], "got order too"),
+        (["--self-test", "--only", "zzz"], "gradcheck: --only: expected a part of the name of"),
     ],
 )
 def test_bad_usage_is_one_line_and_status_2(run, arguments, said):
@@ -368,6 +391,23 @@ def test_a_terminal_of_ascii_alone_is_enough(folder):
     assert (done.returncode, done.stderr) == (0, "")
     assert "gr\\xf6\\xdfe" in done.stdout
     assert program("--help", PYTHONIOENCODING="ascii").returncode == 0
+
+
+def test_a_wrong_flag_shows_the_usage_of_the_command_itself(capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(["gradcheck", "model.py", "--tolerance", "1"])
+    assert caught.value.code == 2
+    err = capsys.readouterr().err
+    assert err.startswith("usage: tinygrad-nn gradcheck ")
+    assert err.endswith("error: unrecognized arguments: --tolerance 1\n")
+
+
+def test_help_says_what_each_verdict_means(capsys):
+    with pytest.raises(SystemExit):
+        main(["gradcheck", "--help"])
+    lines = capsys.readouterr().out.splitlines()
+    for verdict in Verdict:
+        assert sum(line.startswith(f"  {verdict.value}  ") for line in lines) == 1
 
 
 def test_help_shows_two_examples(capsys):

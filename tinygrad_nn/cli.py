@@ -18,7 +18,9 @@ __all__ = ["main"]
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return its exit status."""
-    options = _parser().parse_args(arguments)
+    options, unknown = _parser().parse_known_args(arguments)
+    if unknown:  # told with the usage of the command itself
+        options.refuse(f"unrecognized arguments: {' '.join(unknown)}")
     try:
         status: int = options.run(options)
         sys.stdout.flush()
@@ -63,7 +65,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="N",
         help="of data and weights (default: %(default)s)",
     )
-    demo.set_defaults(run=_demo)
+    demo.set_defaults(run=_demo, refuse=demo.error)
 
     add_gradcheck(commands)
     return parser

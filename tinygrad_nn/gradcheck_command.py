@@ -47,8 +47,14 @@ The inputs of a function are, argument by argument, the first of these that ther
 """
 
 _EPILOG = """\
-verdicts: UNUSED and PASS are right, and so is a KINK whose gradient lies between the slopes to
-either side. JUMP, UNSTABLE, NONDETERMINISTIC and WRONG are not.
+verdicts (the first two are right, a KINK may be, the others are not):
+  UNUSED            the output does not depend on it, and the gradient is zero
+  PASS              the gradient agrees with finite differences
+  KINK              the slopes to either side differ; right if the gradient lies between them
+  JUMP              the function jumps here: there is no slope
+  UNSTABLE          no step gives a difference that can be trusted
+  NONDETERMINISTIC  two runs on the same inputs differ
+  WRONG             the gradient disagrees with finite differences
 
 exit status: 0 if all is right, 1 if something is not or an exception ended a check, 2 if the
 command cannot be carried out as given.
@@ -87,7 +93,7 @@ def add_gradcheck(commands: Any) -> argparse.ArgumentParser:
     text("--junit", metavar="FILE", help="write XML for CI servers")
     text("--fail-on", default="", metavar="VERDICT[,...]", help=_HELP["fail_on"])
     text("--self-test", action="store_true", help=_HELP["self_test"])
-    parser.set_defaults(run=_run)
+    parser.set_defaults(run=_run, refuse=parser.error)
     return parser
 
 
@@ -135,7 +141,10 @@ def _self_test(options: argparse.Namespace) -> int:
     from .training.progress import progress
     from .verify.library.selftest import self_test
 
-    report = self_test(only=options.only, seed=options.seed, progress=progress)
+    try:
+        report = self_test(only=options.only, seed=options.seed, progress=progress)
+    except ArgumentError as error:  # no row has such a name: all else was refused before
+        raise ArgumentError(f"--only: {str(error).removeprefix('self_test: ')}") from error
     _show(str(report))
     return 0 if report else 1
 
@@ -240,20 +249,24 @@ def _told(results: "Results", in_full: bool) -> str:
     if not in_full:
         return str(results)
     return "\n\n".join(
-        f"{r.name}: {r.summary}\n{r.report if r.error is None else error_text(r.error)}"
+        f"{r.name}: {r.told}\n{r.report if r.error is None else error_text(r.error)}"
         for r in results.results
     )
 
 
 def _summarise(results: "Results", seconds: float, fail_on: "frozenset[Verdict]") -> None:
     count, wrong = len(results), results.wrong
+    failed = [result.name for result in results.results if result.fails(fail_on)]
     said = f"{len(wrong)} NOT RIGHT" if wrong else "all right"
+    if fail_on:  # the exit status then depends on these alone
+        said = (f"{len(failed)} FAILED" if failed else "none failed") + (
+            f", {len(wrong)} not right" if wrong else ""
+        )
     _show(f"\n{count} check{'s' * (count != 1)}, {seconds:.1f} s: {said}")
     for name in wrong:
         _show(f"not right: {name}")
     if fail_on:
         listed = ", ".join(v.value for v in sorted(fail_on, key=lambda v: v.badness))
-        failed = [result.name for result in results.results if result.fails(fail_on)]
         _show(f"fails on {listed}: {', '.join(failed) or 'nothing does'}")
 
 

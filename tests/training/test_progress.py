@@ -26,6 +26,7 @@ def test_a_plain_line_grows_to_a_hundred_per_cent_without_rich(monkeypatch):
     assert list(progress(range(1000), 1000, "working", stream)) == list(range(1000))
     shown = stream.getvalue().split("\r")
     assert len(shown) <= 103  # a hundred updates, not a thousand
+    assert shown[1] == f"working [{'.' * 30}]   0 %"  # before the first is done
     assert shown[-1] == f"working [{'#' * 30}] 100 %\n"
 
 

@@ -163,6 +163,41 @@ def test_bad_arguments_raise():
         tnn.gradcheck(np.sin, X, order=0)
 
 
+@pytest.mark.parametrize(
+    ("x", "said"),
+    [
+        (np.array([1, 2]), "got integers; write 1.0 for 1"),
+        ((1, True), "got integers and booleans"),
+        (1j, "got complex numbers; give an array of floats"),
+        ("x", "got strings; give"),
+        (None, "got none; give"),
+        (object(), "got objects; give"),
+    ],
+)
+def test_what_cannot_be_checked_is_named(x, said):
+    with pytest.raises(ArgumentError, match=said):
+        tnn.gradcheck(lambda x: x, x)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "said"),
+    [
+        ([np.ones(2)], "expected Tensors as parameters; got an ndarray for 0; give"),
+        ({"w": 1.0}, "got a float for 'w'"),
+        (tnn.Tensor(1.0), "a list of them as parameters; got a Tensor; write"),
+        (3, "got an int; write"),
+    ],
+)
+def test_parameters_that_are_none_are_named(parameters, said):
+    with pytest.raises(ArgumentError, match=said):
+        tnn.gradcheck(np.sin, 1.0, parameters=parameters)
+
+
+def test_what_cannot_be_called_is_refused():
+    with pytest.raises(ArgumentError, match="expected a function to check; got an int; write"):
+        tnn.gradcheck(3, X)
+
+
 def test_parameters_are_lifted_and_restored_exactly():
     model = tnn.nn.Sequential(
         tnn.nn.Dense(3, 4, rng=0, dtype=np.float32), tnn.activations.tanh, tnn.nn.Dense(4, 1, rng=1)

@@ -195,15 +195,16 @@ def test_the_same_seed_gives_the_same_outcomes():
     assert self_test("numpy.tanh", seed=3).outcomes == self_test("numpy.tanh", seed=3).outcomes
 
 
-def test_progress_is_told_of_the_rows():
+def test_progress_is_told_of_the_faults():
     told = []
 
-    def progress(rows, total, label):
-        told.append((len(rows), total, label))
-        yield from rows
+    def progress(faults, total, label):
+        told.append((len(faults), total, label))
+        yield from faults
 
-    assert self_test("numpy.log1", progress=progress)
-    assert told == [(2, 2, "planting faults")]
+    report = self_test("numpy.log1", progress=progress)
+    assert report
+    assert told == [(len(report.outcomes),) * 2 + ("planting faults",)]
 
 
 # --- weakened checks --------------------------------------------------------------------------

@@ -153,7 +153,7 @@ def test_only_what_all_names_is_public(write):
         ("model.py::los", "did you mean loss?"),
         ("model.py::np", "got a module"),
         ("model.py::K", "got the class K"),
-        ("model.py::number", "got a int"),
+        ("model.py::number", "got an int"),
         ("model.py::loss.part", "there is no 'part'"),
         ("model.py::nothing", "at least one argument"),
         ("x" * 5000 + ".py", "path of a file"),
@@ -428,7 +428,9 @@ def test_default_arrays_are_checked_and_numbers_only_where_there_is_nothing_else
     assert inputs_of("model.py::arrays") == [{"x": (3,)}]
     assert inputs_of("model.py::numbers") == [{"x": (), "y": ()}]
     assert inputs_of("model.py::given", {"x": (2,)}) == [{"x": (2,)}]
-    assert "floating-point" in refusal("model.py::integers")
+    assert "floating-point values for the argument n; got integers; write 1.0 for 1" in refusal(
+        "model.py::integers"
+    )
 
 
 def test_every_kind_of_argument_is_handed_over(write):

@@ -123,6 +123,23 @@ def test_a_kink_too_close_to_tell_is_one_or_is_passed(distance):
     assert not tnn.gradcheck(too_much, np.array([0.5]))
 
 
+def test_a_kink_that_is_not_right_says_what_to_do():
+    too_much = of(np.abs, lambda a: 3.0)
+    text = str(tnn.gradcheck(too_much, np.zeros(1)))
+    assert "KINK, NOT RIGHT\n" in text
+    assert "NO subgradient; move the input off the kink to check the rest" in text
+    assert "NOT RIGHT" not in str(tnn.gradcheck(np.abs, np.zeros(1)))
+
+
+def test_directions_are_told_from_places():
+    twice = Derivative("f′", lambda g, y, a, b: g * (a >= b))
+    other = Derivative("f′", lambda g, y, a, b: g * (b >= a))
+    row = Primitive(np.maximum, "ff", Trait.ELEMENTWISE, twice, other, name="test.row")
+    text = str(tnn.gradcheck(row, X, X))
+    assert "all together, direction " in text
+    assert "all together (" not in text
+
+
 # --- jumps -------------------------------------------------------------------------------------
 
 
@@ -210,6 +227,16 @@ def test_a_bias_that_cancels_has_a_gradient_of_nearly_zero_and_that_is_right(nam
         b = np.random.default_rng(seed).normal()
         assert tnn.gradcheck(function, b, rng=seed)
         assert not tnn.gradcheck(lambda b: function(b) + of(np.zeros_like, lambda a: 0.01)(b), b)
+
+
+def test_orders_are_explained_and_the_gradient_is_what_jumps():
+    assert "∂" not in str(tnn.gradcheck(np.sin, X))
+    text = str(tnn.gradcheck(lambda a: np.abs(a) * a + np.abs(a), np.zeros(1), order=2))
+    assert "∂1 is the gradient; ∂2 is the gradient of that" in text
+    text = str(tnn.gradcheck(tnn.activations.relu, np.zeros(1), order=2))
+    assert "the gradient jumps here, by " in text
+    assert "the function jumps here" not in text
+    assert "and so on" in str(tnn.gradcheck(np.sin, 1.0, order=3))
 
 
 # --- what no difference can show ---------------------------------------------------------------
@@ -351,3 +378,22 @@ def test_a_gradient_that_changes_is_nondeterministic_too():
     rng = np.random.default_rng(0)
     report = tnn.gradcheck(of(np.sin, lambda a: np.cos(a) * rng.normal(1, 1e-6)), X)
     assert report.verdict is Verdict.NONDETERMINISTIC
+
+
+def test_what_is_not_confirmed_says_why_and_where_to_look():
+    text = str(tnn.gradcheck(np.log, np.array([-1.0])))
+    assert (
+        "(0,): no step gives a difference that can be trusted: the function is not finite" in text
+    )
+    assert "tnn.trace_nonfinite" in text
+    text = str(tnn.gradcheck(np.sqrt, np.zeros(1)))
+    assert "the function or its slope is not finite here; see tnn.trace_nonfinite" in text
+    report = tnn.gradcheck(of(*iterated(60)), np.array([0.3]))
+    assert report.verdict is Verdict.UNSTABLE
+    assert "rounding hides the slope; tnn.lint shows where digits are lost" in str(report)
+
+
+def test_what_changes_says_so_once():
+    rng = np.random.default_rng(0)
+    text = str(tnn.gradcheck(lambda a, b: a + b * rng.normal(), X, X))
+    assert text.count("two runs on the same inputs differ; seed what is random") == 1

@@ -120,6 +120,20 @@ def test_parameters_may_be_a_dict_or_a_list():
     assert [f.name for f in report.findings if not f.right] == ["w"]
 
 
+def test_parameters_of_one_name_are_counted():
+    model = tnn.nn.Sequential(tnn.nn.Dense(3, 2, rng=0), tnn.nn.Dense(2, 1, rng=1))
+    report = tnn.gradcheck(model, X, parameters=model.parameters())
+    assert names(report) == ["x", "weights", "biases", "weights (2)", "biases (2)"]
+    assert report.step_curve("biases (2)").name == "biases (2) (0,)"
+
+
+def test_an_input_of_no_elements_says_that_nothing_was_checked():
+    report = tnn.gradcheck(np.sum, np.ones((0, 4)))
+    assert report
+    assert "nothing to check in" in str(report)
+    assert "of shape (0, 4)" in str(report)
+
+
 def test_containers_are_named_by_their_paths_and_may_be_returned():
     p = {"w": X[0], "more": [X[1], (np.float64(2.0), 3)]}
 

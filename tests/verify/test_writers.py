@@ -72,7 +72,7 @@ def test_json_holds_everything(results):
     assert [e["index"] for e in first["elements"]] == [[0], [1], [2]]
     assert kink["right"] is True
     assert kink["findings"][0]["worst"]["slopes"][0] is not None
-    assert cube["blame"].startswith("blame: ")
+    assert cube["blame"].startswith("the derivative of ")
     assert cube["findings"][0]["worst"]["right"] is False
     assert error["findings"] == []
     assert error["error"].startswith("ValueError: two lines")
@@ -156,6 +156,24 @@ def test_junit_fails_on_what_is_asked_for(results):
     ]
 
 
+def test_a_kink_that_is_not_right_says_so_wherever_people_look():
+    sides = {"slopes": (0.0, 1.0), "interval": (0.0, 1.0)}
+    kinks = [element(i, Verdict.KINK, value, 0.5, **sides) for i, value in enumerate((3.0, 0.5))]
+    results = Results([Result(str(n), report_of(*kinks[n:]), None, 0.1) for n in range(2)])
+    wrong, right = results.results
+    assert wrong.report.rows[0][-1] == "KINK, NOT RIGHT (1 of 2)"
+    assert right.report.rows[0][-1] == "KINK"
+    assert [line.split("  ")[-1] for line in str(results).splitlines()[2:]] == [
+        *("KINK, NOT RIGHT", "KINK")
+    ]
+    case = ElementTree.fromstring(as_junit(results).encode("utf-8"))[0][0]
+    assert (case[0].get("type"), case[0].get("message")) == ("KINK", "0: KINK, NOT RIGHT")
+    spans = Page(as_html(results, "1")).texts_in("span")
+    assert "✗ KINK, NOT RIGHT" in spans
+    assert "✓ KINK" in spans
+    assert [r["verdict"] for r in read(as_json(results, "1"))["results"]] == ["KINK", "KINK"]
+
+
 def test_junit_tells_checks_of_one_name_apart():
     results = Results([Result("f", report_of(element()), None, 0.1)] * 3)
     suite = ElementTree.fromstring(as_junit(results).encode("utf-8"))[0]
@@ -208,7 +226,8 @@ def test_html_is_one_whole_page_with_a_line_for_each_check(results):
     assert [row["data-right"] for row in rows] == ["yes", "yes", "no", "no"]
     assert float(rows[3]["data-badness"]) > float(rows[2]["data-badness"])
     assert len([tag for tag, _ in page.tags if tag == "details"]) == 4
-    kink, blame, error = page.texts_in("pre")
+    orders, kink, blame, error = page.texts_in("pre")
+    assert orders.startswith("∂1 is the gradient; ∂2 is the gradient of that")
     assert "a kink, with slope" in kink
     assert blame.startswith("blame: ")
     assert error.startswith("ValueError: two lines")
@@ -327,6 +346,42 @@ def test_a_difference_without_an_error_is_drawn_too():
     picture = curve.svg()
     assert "central difference, exact" in picture
     assert all(line.split('"')[1] for line in picture.split("\n") if line.startswith("<polyline"))
+    assert "all digits lost" in curve._replace(trusted=False).svg()
+
+
+def lines_of(picture):
+    """The heights of the points of each curve."""
+    lines = [line for line in picture.split("\n") if line.startswith("<polyline")]
+    points = [line.split('points="')[1].split('"')[0].split() for line in lines]
+    return [[float(point.split(",")[1]) for point in line] for line in points]
+
+
+def test_what_is_exact_is_not_drawn_upon_what_is_not():
+    curve = tnn.gradcheck(np.abs, np.array([0.0, 1.0])).step_curve("x", (1,))
+    zeros = np.zeros_like(curve.central)
+    curve = curve._replace(central=zeros, forward=zeros + 1.0, analytic=curve.numeric)
+    (forward,) = lines_of(curve.svg())
+    edge = min(lines_of(curve._replace(forward=zeros + 10.0 ** -np.arange(53)).svg())[0])
+    assert edge < forward[0] == forward[-1] < 300  # within, and on no edge
+    assert lines_of(curve._replace(forward=zeros).svg()) == []
+    some = zeros.copy()
+    some[0] = 1.0
+    central = lines_of(curve._replace(central=some).svg())[1]
+    assert central[1] > central[0]  # zeros lie below all others
+
+
+def test_a_curve_is_short_as_a_text():
+    curve = tnn.gradcheck(np.sin, 1.0).step_curve()
+    assert repr(curve).startswith("<StepCurve x (): best step ")
+    assert len(repr(curve)) < 100
+
+
+def test_a_curve_of_an_order_that_was_not_checked_says_so():
+    report = tnn.gradcheck(np.sin, 1.0)
+    with pytest.raises(tnn.errors.ArgumentError, match="an order that was checked, at most 1; got"):
+        report.step_curve(order=2)
+    with pytest.raises(tnn.errors.ArgumentError, match="input that was checked, x; got 'y'"):
+        report.step_curve("y")
 
 
 @pytest.mark.parametrize(

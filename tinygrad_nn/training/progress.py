@@ -42,14 +42,20 @@ def progress(
 def _plain(items: Iterable[T], total: int, label: str, stream: TextIO) -> Iterator[T]:
     shown = -1
     try:
+        shown = _drawn(0, total, label, stream, shown)  # before the first, which may take long
         for done, item in enumerate(items, start=1):
             yield item
-            percent = 100 * done // max(total, 1)
-            if percent != shown:  # a hundred updates, however many items
-                shown = percent
-                filled = _WIDTH * done // max(total, 1)
-                bar = "#" * filled + "." * (_WIDTH - filled)
-                stream.write(f"\r{label} [{bar}] {percent:3d} %")
-                stream.flush()
+            shown = _drawn(done, total, label, stream, shown)
     finally:
         stream.write("\n")  # whatever is printed next starts on a line of its own
+
+
+def _drawn(done: int, total: int, label: str, stream: TextIO, shown: int) -> int:
+    """Draw the line, unless this percentage is shown already: a hundred updates, not more."""
+    percent = 100 * done // max(total, 1)
+    if percent != shown:
+        filled = _WIDTH * done // max(total, 1)
+        bar = "#" * filled + "." * (_WIDTH - filled)
+        stream.write(f"\r{label} [{bar}] {percent:3d} %")
+        stream.flush()
+    return percent

@@ -12,7 +12,7 @@ from .._typing import Array
 from ..errors import ArgumentError
 from .check import Check
 from .differences import Line
-from .verdicts import Finding
+from .verdicts import Finding, Verdict
 
 __all__ = ["StepCurve", "step_curve"]
 
@@ -35,6 +35,7 @@ class StepCurve(NamedTuple):
         forward: the error of (f(x+h) − f(x)) / h (n,).
         numeric: the derivative, extrapolated from several steps: what errors are taken from.
         analytic: the gradient.
+        trusted: whether rounding leaves enough of the differences to take their errors for errors.
     """
 
     name: str
@@ -43,6 +44,13 @@ class StepCurve(NamedTuple):
     forward: Array
     numeric: float
     analytic: float
+    trusted: bool = True
+
+    def __repr__(self) -> str:
+        return (
+            f"<StepCurve {self.name}: best step {self.best_step:.1e}, "
+            f"error of the gradient {self.gradient_error:.1e}>"
+        )
 
     @property
     def best_step(self) -> float:
@@ -60,9 +68,16 @@ class StepCurve(NamedTuple):
         return abs(self.analytic - self.numeric)
 
     def svg(self) -> str:
-        """The curve as a picture, with logarithmic axes. Errors of 0 lie on the lower edge."""
+        """The curve as a picture, with logarithmic axes.
+
+        Errors of 0 lie on the lower edge, below all others. What has no others is not drawn.
+        """
         x0, x1 = _decades(self.steps)
-        y0, y1 = _decades(np.concatenate([self.central, self.forward, [self.gradient_error]]))
+        height = np.full_like(self.steps, self.gradient_error)
+        kinds = ((self.forward, _ORANGE, "6,3"), (self.central, _BLUE, ""), (height, _RED, "2,3"))
+        drawn = [kind for kind in kinds if np.any(kind[0] > 0)]
+        y0, y1 = _decades(np.concatenate([[0.0], *(errors for errors, _, _ in drawn)]))
+        y0 -= any(np.any(errors == 0) for errors, _, _ in drawn)
 
         def placed(errors: Array) -> Iterator[tuple[float, float]]:
             for h, error in zip(self.steps, errors, strict=True):
@@ -70,15 +85,12 @@ class StepCurve(NamedTuple):
                     height = (math.log10(error) - y0) / (y1 - y0) if error else 0.0
                     yield (math.log10(h) - x0) / (x1 - x0), height
 
-        height = np.full_like(self.steps, self.gradient_error)
         parts = [
             f'<g transform="translate({_LEFT},{_TOP})">',
             title(f"Differences for {self.name}"),
             *bottom_axis("step h: rounding to the left, truncation to the right", _marks(x0, x1)),
             *left_axis("error of the difference", _marks(y0, y1), room=58),
-            curve(placed(self.forward), _ORANGE, "6,3"),
-            curve(placed(self.central), _BLUE),
-            curve(placed(height), _RED, "2,3"),
+            *(curve(placed(errors), colour, dashes) for errors, colour, dashes in drawn),
             *_legend(self),
             "</g>",
         ]
@@ -142,6 +154,7 @@ def step_curve(check: Check, finding: Finding, index: tuple[int, ...] | None = N
         np.abs(above - numeric) / abs(unit),
         numeric / unit,
         analytic / unit,
+        judged.verdict is not Verdict.UNSTABLE,
     )
 
 
@@ -163,7 +176,7 @@ def _decades(numbers: Array) -> tuple[int, int]:
     if not logs.size:
         return -16, 0
     low, high = math.floor(np.min(logs)), math.ceil(np.max(logs))
-    return low, max(high, low + 1)
+    return (low, high) if low < high else (low - 1, high + 1)
 
 
 def _marks(low: int, high: int) -> list[tuple[str, float]]:
@@ -176,11 +189,14 @@ def _marks(low: int, high: int) -> list[tuple[str, float]]:
 
 def _legend(shown: StepCurve) -> list[str]:
     """Below the axis, in two columns."""
-    exact = ", exact" if not np.any(shown.central) else ""
-    known = not exact and np.isfinite(shown.best_step)
+    lost = "exact" if shown.trusted else "all digits lost"
+    central, forward = (
+        "" if np.any(errors) else f", {lost}" for errors in (shown.central, shown.forward)
+    )
+    known = not central and np.isfinite(shown.best_step)
     rows = (
-        (_BLUE, "", f"central difference{exact}"),
-        (_ORANGE, "6,3", "forward difference"),
+        (_BLUE, "", f"central difference{central}"),
+        (_ORANGE, "6,3", f"forward difference{forward}"),
         (_RED, "2,3", f"error of the gradient: {shown.gradient_error:.1e}"),
         (None, "", f"best step: {shown.best_step:.1e}" if known else ""),
     )

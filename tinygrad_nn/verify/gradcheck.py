@@ -6,6 +6,7 @@ the difference's own estimated error, not a constant, so scale does not matter.
 """
 
 import inspect
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -18,8 +19,17 @@ from ..nn import Module
 from .check import Check
 from .inspection import findings
 from .report import GradcheckReport
+from .text import a_type
 
-__all__ = ["gradcheck", "is_real", "plain"]
+__all__ = ["gradcheck", "is_real", "plain", "what_came"]
+
+_KINDS = {
+    **dict.fromkeys("iu", "integers"),
+    **dict.fromkeys("US", "strings"),
+    "b": "booleans",
+    "c": "complex numbers",
+    "f": "floats",
+}
 
 Parameters = Module | Mapping[str, Tensor] | Sequence[Tensor]
 
@@ -43,8 +53,9 @@ def gradcheck(
 
     Floating-point inputs are checked, in float64; others are passed on as they are. Inputs of more
     than 1,024 elements, and those that would take more than a few seconds, are probed along a few
-    random directions instead of element by element; the report says so, and a wrong element is
-    still found.
+    random directions instead of element by element; the report says so. A random direction shows a
+    mistake that changes the slope along it by more than about 1e-6 of it: one wrong element among
+    many large ones may change it by less. What is found is narrowed down to an element.
 
     Args:
         f: takes Tensors, returns a Tensor of any shape, or a container of them.
@@ -61,7 +72,8 @@ def gradcheck(
         if it lies between the slopes to either side.
 
     Raises:
-        ArgumentError: there is nothing floating-point to check, or the order is less than 1.
+        ArgumentError: there is nothing floating-point to check, the order is less than 1, f cannot
+            be called, or parameters are no Tensors.
         GradientError: f does not return arrays of real numbers.
 
     Example:
@@ -79,6 +91,10 @@ def gradcheck(
     """
     if order < 1:
         raise ArgumentError(f"gradcheck: expected an order of at least 1; got {order}")
+    if not callable(f):
+        raise ArgumentError(
+            f"gradcheck: expected a function to check; got {a_type(f)}; write gradcheck(f, x)"
+        )
     subject = _Subject(f, inputs, parameters)
     random = np.random.default_rng(rng)
     function = subject.function
@@ -108,10 +124,12 @@ class _Subject:
         named = list(_named_parameters(parameters))
         self._parameters = [parameter for _, parameter in named]
         real = [pair for pair, chosen in zip(self._leaves, self._checked, strict=True) if chosen]
-        self.names = [name for name, _ in [*real, *named]]
+        self.names = list(_distinct(name for name, _ in [*real, *named]))
         if not self.names:
+            got = what_came(leaf for _, leaf in self._leaves)
             raise ArgumentError(
-                "gradcheck: expected a floating-point input; got none; write 1.0 for 1"
+                f"gradcheck: expected a floating-point input; got {got or 'none'}; "
+                f"{'write 1.0 for 1' if 'integers' in got else 'give an array of floats'}"
             )
         arrays = [leaf for _, leaf in real] + [p.numpy() for p in self._parameters]
         self.values = [np.array(value, dtype=np.float64) for value in arrays]
@@ -136,6 +154,26 @@ def plain(x: Any) -> Any:
 def is_real(x: Any) -> bool:
     """Whether an argument is floating-point, so that there is something to check."""
     return np.asarray(plain(x)).dtype.kind == "f"
+
+
+def what_came(leaves: Iterable[Any]) -> str:
+    """What arguments hold, in words: "integers", for instance.
+
+    Example:
+        >>> from tinygrad_nn.verify.gradcheck import what_came
+        >>> what_came([1, 2, "mean"])
+        'integers and strings'
+    """
+    kinds = (np.asarray(plain(leaf)).dtype.kind for leaf in leaves if leaf is not None)
+    return " and ".join(dict.fromkeys(_KINDS.get(kind, "objects") for kind in kinds))
+
+
+def _distinct(names: Iterable[str]) -> Iterator[str]:
+    """The names, counted where several share one, as the weights of two layers do."""
+    seen: Counter[str] = Counter()
+    for name in names:
+        seen[name] += 1
+        yield name if seen[name] == 1 else f"{name} ({seen[name]})"
 
 
 def _input_names(f: Callable[..., Any], inputs: Sequence[Any]) -> Iterator[str]:
@@ -164,6 +202,19 @@ def _named_leaves(name: str, tree: Any) -> Iterator[tuple[str, Any]]:
 def _named_parameters(parameters: Parameters) -> Iterable[tuple[str, Tensor]]:
     if isinstance(parameters, Module):
         return parameters.named_parameters()
-    if isinstance(parameters, Mapping):
-        return parameters.items()
-    return [(p.name or f"parameter {i}", p) for i, p in enumerate(parameters)]
+    if isinstance(parameters, Tensor) or not isinstance(parameters, Iterable):
+        raise ArgumentError(
+            f"gradcheck: expected a Module, a dict of Tensors or a list of them as parameters; got "
+            f"{a_type(parameters)}; write parameters=[p] for one"
+        )
+    named = parameters.items() if isinstance(parameters, Mapping) else enumerate(parameters)
+    found: list[tuple[str, Tensor]] = []
+    for key, p in named:
+        if not isinstance(p, Tensor):
+            raise ArgumentError(
+                f"gradcheck: expected Tensors as parameters; got {a_type(p)} for {key!r}; give "
+                f"arrays as inputs, gradcheck(f, x), or let f compute with Tensors"
+            )
+        called = p.name or f"parameter {key}"
+        found.append((str(key) if isinstance(parameters, Mapping) else called, p))
+    return found

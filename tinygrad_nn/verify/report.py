@@ -5,9 +5,11 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from ..errors import ArgumentError
 from .text import table
-from .verdicts import Element, Finding, Verdict, worst_verdict
+from .verdicts import Element, Finding, Verdict, told_verdict, worst_verdict
 
 if TYPE_CHECKING:
     from .blame import Blame
@@ -73,14 +75,19 @@ class GradcheckReport:
             order: 2 for the gradient of the gradient.
 
         Raises:
-            ArgumentError: there is no such input or element.
+            ArgumentError: there is no such input or element, or the order was not checked.
         """
         from .curve import step_curve  # on use: most checks are not drawn
 
+        if not 1 <= order <= len(self.checks):
+            raise ArgumentError(
+                f"step_curve: expected an order that was checked, at most {len(self.checks)}; got "
+                f"{order}; check it first: gradcheck(…, order={order})"
+            )
         findings = {f.name: f for f in self.findings if f.order == order}
         names = list(findings)
         name = names[of] if isinstance(of, int) and 0 <= of < len(names) else of
-        if name not in findings or not 1 <= order <= len(self.checks):
+        if name not in findings:
             raise ArgumentError(
                 f"step_curve: expected the name or number of an input that was checked, "
                 f"{', '.join(names)}; got {of!r}"
@@ -88,13 +95,17 @@ class GradcheckReport:
         return step_curve(self.checks[order - 1], findings[name], index)
 
     def __str__(self) -> str:
-        notes = [note for f in self.findings for note in _notes(f)]
+        notes = _orders(self.findings)
+        for finding in self.findings:
+            check = self.checks[finding.order - 1] if finding.order <= len(self.checks) else None
+            notes += [note for note in _notes(finding, check) if note not in notes]
         if self.blame is not None:
             notes.append(str(self.blame))
         return "\n".join([table(COLUMNS, self.rows), *notes])
 
     def __repr__(self) -> str:
-        return f"<GradcheckReport {self.verdict.value}, {len(self.findings)} inputs>"
+        told = told_verdict(self.verdict, bool(self))
+        return f"<GradcheckReport {told}, {len(self.findings)} inputs>"
 
 
 def _is_mistaken(finding: Finding) -> bool:
@@ -115,19 +126,55 @@ def _row(finding: Finding, several: bool) -> tuple[str, ...]:
     )
 
 
-def _notes(finding: Finding) -> list[str]:
+def _orders(findings: Sequence[Finding]) -> list[str]:
+    """What the signs of several orders mean."""
+    highest = max((finding.order for finding in findings), default=1)
+    if highest == 1:
+        return []
+    more = ", and so on" if highest > 2 else ""
+    return [f"∂1 is the gradient; ∂2 is the gradient of that, summed with random weights{more}"]
+
+
+def _notes(finding: Finding, check: "Check | None") -> list[str]:
     """What the table cannot say of the worst element."""
-    worst = finding.worst
+    worst, what = finding.worst, _what(finding.order)
+    if not finding.elements:
+        return [f"nothing to check in {finding.name} of shape {finding.shape}"]
+    if worst.verdict is Verdict.NONDETERMINISTIC:
+        return ["two runs on the same inputs differ; seed what is random"]
     if worst.jump:
-        return [f"{finding.name} {worst.place}: the function jumps here, by {abs(worst.jump):.6g}"]
-    return [] if worst.slopes is None else [f"{finding.name} {_kink(worst)}"]
+        return [f"{finding.worst_named}: the {what} jumps here, by {abs(worst.jump):.6g}"]
+    if worst.verdict is Verdict.UNSTABLE:
+        return [f"{finding.worst_named}: {_unstable(worst, what, check)}"]
+    return [] if worst.slopes is None else [f"{finding.worst_named}: {_kink(worst, finding.order)}"]
 
 
-def _kink(element: Element) -> str:
+def _what(order: int) -> str:
+    """What is differentiated once more for a derivative of some order."""
+    return "function" if order == 1 else "gradient" if order == 2 else f"∂{order - 1}"
+
+
+def _unstable(element: Element, what: str, check: "Check | None") -> str:
+    """Why no difference can be trusted, and where to look."""
+    if check is not None and not np.all(np.isfinite(check.run.y.value)):
+        why = f"the {what} is not finite here; see tnn.trace_nonfinite"
+    elif not math.isfinite(element.numeric) or not math.isfinite(element.analytic):
+        why = f"the {what} or its slope is not finite here; see tnn.trace_nonfinite"
+    else:
+        why = "rounding hides the slope; tnn.lint shows where digits are lost"
+    return f"no step gives a difference that can be trusted: {why}"
+
+
+def _kink(element: Element, order: int) -> str:
     """What a kink is, in words."""
     left, right = element.slopes or (math.nan, math.nan)
-    where = "which lies between them" if element.right else "which is NO subgradient"
+    kind = "a kink" if order == 1 else f"a kink of the {_what(order)}"
+    where = (
+        "which lies between them"
+        if element.right
+        else "which is NO subgradient; move the input off the kink to check the rest"
+    )
     return (
-        f"{element.place}: a kink, with slope {left:.6g} to the left and {right:.6g} to the "
-        f"right; the gradient returned is {element.analytic:.6g}, {where}"
+        f"{kind}, with slope {left:.6g} to the left and {right:.6g} to the right; "
+        f"the gradient returned is {element.analytic:.6g}, {where}"
     )

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from .report import GradcheckReport
 from .text import one_line, table
-from .verdicts import Verdict
+from .verdicts import Verdict, told_verdict
 
 __all__ = ["Result", "Results", "checked"]
 
@@ -28,6 +28,12 @@ class Result(NamedTuple):
     def summary(self) -> str:
         """The verdict, or ERROR."""
         return "ERROR" if self.report is None else self.report.verdict.value
+
+    @property
+    def told(self) -> str:
+        """The summary for people, which says of a kink whether it is right."""
+        report = self.report
+        return self.summary if report is None else told_verdict(report.verdict, bool(report))
 
     def fails(self, on: Collection[Verdict]) -> bool:
         """Whether it counts as a failure, if these verdicts do; without any, all that is not right.
@@ -76,4 +82,4 @@ def _row(result: Result) -> tuple[str, ...]:
     if result.report is None:
         return result.name, "", "", f"ERROR {one_line(result.error or ValueError())}"
     shapes = " ".join(str(f.shape) for f in result.report.findings if f.order == 1)
-    return result.name, shapes, f"{result.report.largest_error:.1e}", result.summary
+    return result.name, shapes, f"{result.report.largest_error:.1e}", result.told

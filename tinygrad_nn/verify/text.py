@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-__all__ = ["one_line", "table"]
+__all__ = ["a_type", "one_line", "table"]
 
 _LONGEST = 300  # characters of a message, which one line can show
 
@@ -33,3 +33,15 @@ def one_line(error: BaseException) -> str:
         text = ""
     text = text if len(text) <= _LONGEST else f"{text[:_LONGEST]} …"
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def a_type(x: object) -> str:
+    """The type of a value with its article, as a sentence has it.
+
+    Example:
+        >>> from tinygrad_nn.verify.text import a_type
+        >>> a_type(3), a_type([])
+        ('an int', 'a list')
+    """
+    name = type(x).__name__
+    return f"{'an' if name[0].lower() in 'aeiou' or name == 'ndarray' else 'a'} {name}"

@@ -144,16 +144,31 @@ class Finding(NamedTuple):
             return ""
         if self.directions and self.worst.verdict is not Verdict.WRONG:
             return f"{self.directions} random directions"
-        if self.directions and not self.worst.index:
-            return "a random direction"
+        if self._is_of_a_direction:
+            return f"direction {self.worst.index[0]}" if self.worst.index else "a random direction"
         return self.worst.place
 
     @property
+    def worst_named(self) -> str:
+        """The input and the place of its worst element, as a sentence names them."""
+        if not self._is_of_a_direction:
+            return f"{self.name} {self.worst.place}" if self.elements else self.name
+        number = self.worst.index[0] if self.worst.index else None
+        return f"{self.name}, " + ("a direction" if number is None else f"direction {number}")
+
+    @property
+    def _is_of_a_direction(self) -> bool:
+        """Whether the worst element is the slope along a direction, and no place in the input."""
+        placed = self.worst.verdict is Verdict.WRONG and len(self.worst.index) == len(self.shape)
+        return bool(self.directions) and not placed
+
+    @property
     def summed(self) -> str:
-        """The verdict, and how many elements share it where not all do."""
-        count = self.counts.get(self.verdict, 0)
+        """The verdict, whether it is right if it may be either, and how many elements share it."""
+        told, right = told_verdict(self.verdict, self.right), self.worst.right
+        count = sum(e.verdict is self.verdict and e.right is right for e in self.elements)
         some = f" ({count} of {len(self.elements)})" if count < len(self.elements) else ""
-        return self.verdict.value + (some if self.verdict is not Verdict.PASS else "")
+        return told + (some if self.verdict is not Verdict.PASS else "")
 
 
 _NOTHING = Element((), Verdict.PASS, 0.0, 0.0, 0.0)
@@ -162,6 +177,11 @@ _NOTHING = Element((), Verdict.PASS, 0.0, 0.0, 0.0)
 def _badness(element: Element) -> tuple[bool, int, float]:
     error = element.error
     return not element.right, element.verdict.badness, -1.0 if math.isnan(error) else error
+
+
+def told_verdict(verdict: Verdict, right: bool) -> str:
+    """A verdict for people: a kink alone may be right or not."""
+    return verdict.value + (", NOT RIGHT" if verdict is Verdict.KINK and not right else "")
 
 
 def worst_verdict(findings: Sequence[Finding]) -> Verdict:

@@ -14,6 +14,7 @@ from ...autograd.containers import leaves
 from ...autograd.recording import SourceLine
 from ...errors import ArgumentError
 from ...nn import Module
+from ..gradcheck import what_came
 from .samples import Samples
 
 __all__ = ["Function", "arguments_of", "parse_shapes"]
@@ -170,7 +171,8 @@ def _completed(where: str, function: Function, given: dict[str, Any]) -> dict[st
         )
     if not _has_floats(arguments):
         names = list(signature.parameters)
-        raise ArgumentError(_wanted(where, function, names, "floating-point "))
+        got = what_came(leaf for leaf in leaves(defaults | given) if not isinstance(leaf, type))
+        raise ArgumentError(_wanted(where, function, names, "floating-point ", got))
     return {name: arguments[name] for name in signature.parameters if name in arguments}
 
 
@@ -182,11 +184,16 @@ def _missing(signature: inspect.Signature, given: Mapping[str, Any]) -> list[str
     ]
 
 
-def _wanted(where: str, function: Function, names: Sequence[str], kind: str = "") -> str:
+def _wanted(
+    where: str, function: Function, names: Sequence[str], kind: str = "", got: str = ""
+) -> str:
     several = "arguments" if len(names) > 1 else "argument"
-    wanted = f"{where}: expected {kind}values for the {several} {', '.join(names)}; got none; "
+    named = f"{several} {', '.join(names)}"
+    wanted = f"{where}: expected {kind}values for the {named}; got {got or 'none'}; "
+    if "integers" in got:
+        return wanted + "write 1.0 for 1"
     if where != function.shown:  # a sample, which is there
-        return wanted + ("write 1.0 for 1" if kind else "give all of a call's arguments")
+        return wanted + ("give arrays of floats" if kind else "give all of a call's arguments")
     own = f"{function.name.replace('.', '_')}_samples()"
     plain = [n for n in names if function.signature.parameters[n].kind not in _VARIADIC]
     return wanted + (

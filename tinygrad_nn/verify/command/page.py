@@ -186,7 +186,7 @@ def as_html(results: Results, version: str) -> str:
 
 def _counts(results: Results) -> str:
     """How many checks have each verdict, what is right first."""
-    found = Counter((_kind(result), result.summary) for result in results.results)
+    found = Counter((_kind(result), result.told) for result in results.results)
     kinds = list(_MARKS)
     return "".join(
         f'<li class="{kind}"><span class="verdict">{_MARKS[kind]} {verdict}</span> {count}</li>'
@@ -222,7 +222,7 @@ def _row(number: int, result: Result) -> str:
     found = _error(result) if report is None else _found(report)
     return (
         f'<li {marks}><details><summary class="{kind}">'
-        f'<span class="verdict">{_MARKS[kind]} {result.summary}</span>'
+        f'<span class="verdict">{_MARKS[kind]} {result.told}</span>'
         f'<span class="name">{escape(result.name)} '
         f'<span class="shapes">{escape(shapes)}</span></span>'
         f'<span class="number">{"" if report is None else f"{error:.1e}"}</span>'

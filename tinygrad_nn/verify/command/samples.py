@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import ArgumentError
-from ..text import one_line
+from ..text import a_type, one_line
 from .importing import user_line
 
 __all__ = ["Samples"]
@@ -85,7 +85,7 @@ def _called(where: str, function: Any) -> Any:
     """What a function of samples returns, or all that it yields."""
     if not callable(function):
         raise ArgumentError(
-            f"{where}: expected a function without arguments; got a {type(function).__name__}; "
+            f"{where}: expected a function without arguments; got {a_type(function)}; "
             f"write def {where}: return …"
         )
     try:
@@ -114,7 +114,7 @@ def _listed(where: str, result: Any) -> list[tuple[str, Any]]:
         if not (isinstance(sample, known) or hasattr(sample, "__array__")):
             raise ArgumentError(
                 f"{place}: expected a tuple of arguments, a dict of arguments by name, or one "
-                f"array; got a {type(sample).__name__}; write (x,) for one argument, and "
+                f"array; got {a_type(sample)}; write (x,) for one argument, and "
                 f"np.array([…]) for numbers"
             )
     return named

@@ -32,7 +32,7 @@ from ...nn import Module
 from ..gradcheck import gradcheck
 from ..library.catalogue import LibraryCheck
 from ..report import GradcheckReport
-from ..text import one_line
+from ..text import a_type, one_line
 from .arguments import Function, arguments_of
 from .importing import called_from, importing, load_file, load_module
 from .samples import Samples
@@ -181,10 +181,9 @@ class _Functions:
                 )
             value = getattr(value, part)
         if isinstance(value, type) or not callable(value):
-            kind = "the class" if isinstance(value, type) else "a"
-            called = value.__name__ if isinstance(value, type) else type(value).__name__
+            got = f"the class {value.__name__}" if isinstance(value, type) else a_type(value)
             raise ArgumentError(
-                f"{self._shown}{attribute}: expected a function; got {kind} {called}; name what "
+                f"{self._shown}{attribute}: expected a function; got {got}; name what "
                 f"can be called with arrays"
             )
         return self._function(attribute, value)

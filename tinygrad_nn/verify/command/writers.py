@@ -82,7 +82,7 @@ def _result(result: Result) -> dict[str, Any]:
         "right": result.right,
         "seconds": result.seconds,
         "error": None if result.error is None else error_text(result.error),
-        "blame": None if blame is None else str(blame),
+        "blame": None if blame is None else str(blame).removeprefix("blame: "),
         "findings": [] if report is None else [_finding(f) for f in report.findings],
     }
 
@@ -201,7 +201,7 @@ def _case(name: str, result: Result, fail_on: Collection[Verdict]) -> ElementTre
         text = _legal(error_text(result.error))
         ElementTree.SubElement(case, "error", kind | {"message": text}).text = text
     elif result.fails(fail_on):
-        message = f"{result.name}: {result.summary}"
+        message = f"{result.name}: {result.told}"
         kind = {"type": result.summary, "message": _legal(message)}
         ElementTree.SubElement(case, "failure", kind).text = _legal(str(result.report))
     return case

@@ -5,7 +5,7 @@ ways, and the library's own checks must notice every one that changes a gradient
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from fnmatch import fnmatchcase
 from typing import NamedTuple, TypeAlias
 
@@ -18,7 +18,8 @@ from .planting import Bench, Change, Checks, Place, planted
 
 __all__ = ["Outcome", "SelfTestReport", "self_test"]
 
-Progress: TypeAlias = Callable[[Sequence[Primitive], int, str], Iterable[Primitive]]
+Planned: TypeAlias = "tuple[_Trial, Fault]"
+Progress: TypeAlias = Callable[[Sequence[Planned], int, str], Iterable[Planned]]
 
 _ROWS_ABREAST = 3  # in the report
 
@@ -37,7 +38,7 @@ class Outcome(NamedTuple):
 def self_test(
     only: str = "",
     seed: int = 0,
-    progress: Progress = lambda rows, total, label: rows,
+    progress: Progress = lambda faults, total, label: faults,
     checks: Checks = library_checks,
 ) -> "SelfTestReport":
     """Plant each fault in each rule of the table, and see whether the checks notice.
@@ -47,7 +48,8 @@ def self_test(
     Args:
         only: which rows: a name, a part of names, or a pattern with * and ?; by default all.
         seed: of the checks' samples.
-        progress: is given the rows, how many they are, and what is being done; yields the rows.
+        progress: is given the faults to be planted, how many they are, and what is being done;
+            yields the faults.
         checks: the checks to be tested, for a seed and an order.
 
     Raises:
@@ -68,14 +70,15 @@ def self_test(
             f"docs/derivatives.md lists the rows"
         )
     bench = Bench(checks, seed)
-    outcomes = [
-        outcome
-        for row in progress(rows, len(rows), "planting faults")
+    trials = [
+        _Trial(bench, row, argument)
+        for row in rows
         for argument, cell in enumerate(row.derivatives)
         if cell is not None
-        for outcome in _Trial(bench, row, argument).outcomes()
     ]
-    return SelfTestReport(outcomes)
+    planned = [(trial, fault) for trial in trials for fault in FAULTS]
+    done = progress(planned, len(planned), "planting faults")
+    return SelfTestReport([trial.outcome(fault) for trial, fault in done])
 
 
 def _chosen(rows: Sequence[Primitive], only: str) -> Sequence[Primitive]:
@@ -95,10 +98,9 @@ class _Trial:
         named = row.parameters[argument : argument + 1]
         self._name = named[0] if named else str(argument)
 
-    def outcomes(self) -> Iterator[Outcome]:
-        """What comes of each fault."""
-        for fault in FAULTS:
-            yield Outcome(fault.name, self._row.qualified_name, self._name, *self._came(fault))
+    def outcome(self, fault: Fault) -> Outcome:
+        """What comes of a fault."""
+        return Outcome(fault.name, self._row.qualified_name, self._name, *self._came(fault))
 
     def _came(self, fault: Fault) -> tuple[str, ...]:
         """The state, why, and what killed it."""
@@ -123,7 +125,7 @@ class _Trial:
             with planted(fault, self._row, self._argument):
                 result = place.run(fault.order)
             if place.is_right(fault.order) and not result.right:
-                return f"{result.name}: {result.summary}"
+                return f"{result.name}: {result.told}"
             # At a kink a rule may choose any subgradient, but the fault of ties chooses none.
             if fault is TIES or change is not Change.KINKS:
                 trusting.append(f"{result.name} ({result.summary})")
