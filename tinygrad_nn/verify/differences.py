@@ -225,7 +225,7 @@ def _extrapolated(d: Sequence[Any], u: Sequence[float]) -> tuple[Any, Any]:
     """What d(u) tends to for u → 0, by the parabola through three points, and its error."""
     nearer = [(u[i] * d[i + 1] - u[i + 1] * d[i]) / (u[i] - u[i + 1]) for i in (0, 1)]
     value = (u[0] * nearer[1] - u[2] * nearer[0]) / (u[0] - u[2])
-    return value, np.abs(nearer[1] - nearer[0])
+    return value, abs(nearer[1] - nearer[0])
 
 
 def _slope(slopes: Sequence[Array], u: Sequence[float], noise: float) -> Slope:

@@ -108,15 +108,7 @@ def _element(verdict: Verdict, analytic: float, window: Window) -> Element:
 
 def _second_look(line: Line, analytic: float, cancelling: float) -> Element:
     """What the finest steps agree on decides: they see past a kink or a jump close by."""
-    steps = {width * 2.0**power for width in line.widths for power in COARSE_TO_FINE}
-    windows = [line.window(step) for step in sorted(steps)]
-    still = [w.step for w in windows if w.flat]
-    # Where f moves to one side alone, it is level to the other, and no rounding.
-    stepping = not any(w.one_sided for w in windows)
-    rounded = bool(still) and max(still) < _QUANTUM * line.width and stepping
-    if rounded:  # f is coarser than it says, and does not truly jump from step to step
-        windows = [w._replace(jump=0.0) for w in windows if not w.flat]
-    windows = list(_with_noise(windows))
+    windows = _all_windows(line)
     seen = [(w, kind) for w in windows if (kind := _kind(line, w)) is not None]
     for (fine, kind), (coarse, other) in pairwise(seen):
         finer = [w for w in windows if w.step < fine.step]
@@ -130,15 +122,39 @@ def _second_look(line: Line, analytic: float, cancelling: float) -> Element:
             return _element(Verdict.KINK, analytic, kink)
         if _is_trusted(line, _most_exact(run), of_all=1e-3):
             return _decided(line, analytic, windows, run)
+    smooth = [w for w, kind in seen if kind is Verdict.PASS]
+    return _undecided(analytic, cancelling, windows, smooth)
+
+
+def _all_windows(line: Line) -> list[Window]:
+    """What f does in steps of all sizes, from small to large, with the noise it has."""
+    steps = {width * 2.0**power for width in line.widths for power in COARSE_TO_FINE}
+    windows = [line.window(step) for step in sorted(steps)]
+    still = [w.step for w in windows if w.flat]
+    # Where f moves to one side alone, it is level to the other, and no rounding.
+    stepping = not any(w.one_sided for w in windows)
+    if still and max(still) < _QUANTUM * line.width and stepping:
+        # f is coarser than its dtype says, and does not truly jump from step to step.
+        windows = [w._replace(jump=0.0) for w in windows if not w.flat]
+    return list(_with_noise(windows))
+
+
+def _undecided(
+    analytic: float, cancelling: float, windows: Sequence[Window], smooth: Sequence[Window]
+) -> Element:
+    """No two windows show the same: one alone may confirm a derivative, but none refutes it."""
+    agreeing = [w for w in smooth if _agree(analytic, w)]
+    if agreeing:
+        return _element(Verdict.PASS, analytic, agreeing[0])
     plain = [w for w in windows if not w.bends and not w.jump]
     best = min(plain or windows, key=_blur)
-    alone = [w for w, kind in seen if kind is Verdict.PASS and _agree(analytic, w)]
-    if plain and not alone and best.central.error <= 10 * _TRUSTED * abs(best.central.value):
-        alone = [best] if _agree(analytic, best, errors=3.0) else []
-    if not alone and _agree(analytic, best) and _blur(best) <= _CANCELLED * cancelling:
-        alone = [best]  # the sum of what does not vanish, as of a bias before a softmax
-    verdict = Verdict.PASS if alone else Verdict.UNSTABLE
-    return _element(verdict, analytic, alone[0] if alone else best)
+    exact = bool(plain) and _blur(best) <= 10 * _TRUSTED * abs(best.central.value)
+    # Or the sum of parts that do not vanish themselves, as of a bias before a softmax.
+    negligible = _blur(best) <= _CANCELLED * cancelling
+    confirmed = (exact and _agree(analytic, best, errors=3.0)) or (
+        negligible and _agree(analytic, best)
+    )
+    return _element(Verdict.PASS if confirmed else Verdict.UNSTABLE, analytic, best)
 
 
 def _with_noise(windows: list[Window]) -> Iterator[Window]:
