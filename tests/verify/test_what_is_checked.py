@@ -203,3 +203,37 @@ def test_a_gradient_of_shape_nothing_for_one_element_is_no_mistake():
     row = Primitive(np.sum, "f", Trait.NONE, Derivative("f′", lambda g, y, a: g), name="test.row")
     assert tnn.gradcheck(row, np.array([2.0]))
     assert tnn.gradcheck(lambda a: np.sum(a), np.array([2.0]))
+
+
+@pytest.mark.parametrize(
+    "error", [AssertionError, RuntimeError, KeyError, TypeError, StopIteration]
+)
+def test_a_guard_that_raises_beside_the_point_is_no_crash(error):
+    def guarded(x):
+        if np.any(x.numpy() <= 0):
+            raise error("positive numbers alone")
+        return np.log(x)
+
+    assert tnn.gradcheck(guarded, np.array([0.01, 2.0]))
+
+
+def test_a_parameter_given_twice_is_checked_once_and_integers_are_passed_on():
+    w, places = tnn.Tensor([1.0, 2.0]), tnn.Tensor([1, 0])
+    report = tnn.gradcheck(lambda x: x[places] * w, np.ones(2), parameters=[w, places, w])
+    assert report
+    assert names(report) == ["x", "parameter 0"]
+
+
+def test_names_are_those_of_positional_arguments():
+    def f(a, *xs, axis=None):
+        return np.sum(a * xs[0], axis=axis)
+
+    assert names(tnn.gradcheck(f, 1.0, 2.0)) == ["a", "input 1"]
+
+
+def test_what_gives_other_numbers_each_time_is_not_blamed_as_wrong():
+    random = np.random.default_rng(0)
+    noisy = of(lambda a: a + random.normal(), lambda a: 1.0 + 0 * a)
+    report = tnn.gradcheck(noisy, np.ones(2))
+    assert report.verdict is Verdict.NONDETERMINISTIC
+    assert report.blame is None

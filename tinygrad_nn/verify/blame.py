@@ -17,7 +17,7 @@ from .check import Check
 from .inspection import findings
 from .nodes import check_nodes
 from .replay import lifted
-from .verdicts import Finding, Verdict
+from .verdicts import Finding, Verdict, is_mistaken
 
 __all__ = ["Blame", "find_blame"]
 
@@ -70,7 +70,7 @@ def find_blame(first: Check, order: int = 1) -> Blame:
             found = _alone(node, order)
         except MissingDerivativeError:
             continue  # no gradient goes through there
-        wrong = next((f for f in found if not f.right and f.verdict is not Verdict.UNSTABLE), None)
+        wrong = next((f for f in found if is_mistaken(f)), None)
         if wrong is not None:
             return _of(node, f"the derivative of {_name(node)} is wrong", wrong)
         if any(f.verdict is Verdict.KINK for f in found):

@@ -15,7 +15,7 @@ from .._typing import Array
 from ..autograd import Node, no_grad
 from ..autograd.run import Run, pull
 from ..primitives import Primitive, Trait
-from .differences import Line
+from .differences import UNDEFINED, Line
 from .replay import Evaluate, copied, replayed, rounded
 from .tangents import Tangent, Tangents
 from .verdicts import Element, Verdict
@@ -142,7 +142,7 @@ class Crosscheck:
             with np.errstate(all="ignore"):
                 known = {n: n.value.astype(np.longdouble) for n in self._run.inputs}
                 return self._copied(known, Primitive.evaluate)
-        except (TypeError, ValueError):
+        except UNDEFINED:
             return {}
 
     def _copied(self, known: Mapping[Node, Array], evaluate: Evaluate) -> dict[Node, Node]:

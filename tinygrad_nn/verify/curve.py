@@ -166,6 +166,8 @@ def _worst(finding: Finding, gradient: Array, unit: float) -> tuple[int, ...]:
         # The number of a direction may look like an index of an element.
         if not finding.directions or float(gradient[index]) / unit == found:
             return index
+    if not gradient.size:
+        raise ArgumentError(f"step_curve: expected an element; got {finding.name} of none")
     largest = int(np.argmax(np.abs(gradient)))
     return tuple(map(int, np.unravel_index(largest, gradient.shape)))
 

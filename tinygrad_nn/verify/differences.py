@@ -17,6 +17,7 @@ __all__ = [
     "COARSE_TO_FINE",
     "FIRST",
     "NO_SLOPE",
+    "UNDEFINED",
     "Line",
     "Slope",
     "Window",
@@ -29,6 +30,8 @@ __all__ = [
 FIRST = (-10, -7, -17, -3)
 COARSE_TO_FINE = (-3, -5, -7, -10, -14, -17, -20, -23, -27, -30, -33, -36, -40, -43)
 _RESOLVED = 0.1  # of the slopes in a window: with a smaller error it shows how steep f is
+# What a function may raise beside the point, where it did not at the point: a user's own guard.
+UNDEFINED = (Exception,)
 _LEAST_WIDTH, _LARGEST_WIDTH = 2.0**-1000, 2.0**1000  # so that no step is zero, or infinite
 # Of a step. In no ratio of small integers, nor themselves of few binary digits, or rounding to a
 # grid could look like a straight line.
@@ -129,7 +132,7 @@ class Line:
         try:
             with np.errstate(all="ignore"):  # whatever lies there, verdicts tell of it
                 y = _as_float(self._f(t))
-        except (ValueError, ArithmeticError, IndexError):
+        except UNDEFINED:
             return np.full_like(self.middle, np.nan)
         if y.shape != self.middle.shape:
             self._torn = True

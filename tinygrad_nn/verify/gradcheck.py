@@ -6,7 +6,6 @@ the difference's own estimated error, not a constant, so scale does not matter.
 """
 
 import inspect
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -19,7 +18,7 @@ from ..nn import Module
 from .check import Check
 from .inspection import findings
 from .report import GradcheckReport
-from .text import a_type
+from .text import a_type, distinct
 
 __all__ = ["gradcheck", "is_real", "plain", "what_came"]
 
@@ -64,7 +63,8 @@ def gradcheck(
             from names to Tensors, or a list of them. For the check they are lifted to float64;
             afterwards they are as before.
         order: 2 to check the gradient of the gradient too, and so on.
-        jacobian: whether to check the derivative of each output by itself.
+        jacobian: whether to check the derivative of each output by itself, whatever time that
+            takes; inputs of more than 1,024 elements are probed all the same.
         rng: the seed or source of the random cotangent and directions.
 
     Returns:
@@ -121,10 +121,11 @@ class _Subject:
             for name, leaf in _named_leaves(called, tree)
         ]
         self._checked = [is_real(leaf) for _, leaf in self._leaves]
-        named = list(_named_parameters(parameters))
+        named = [(name, p) for name, p in _named_parameters(parameters) if is_real(p)]
+        named = list({id(p): (name, p) for name, p in reversed(named)}.values())[::-1]  # once each
         self._parameters = [parameter for _, parameter in named]
         real = [pair for pair, chosen in zip(self._leaves, self._checked, strict=True) if chosen]
-        self.names = list(_distinct(name for name, _ in [*real, *named]))
+        self.names = list(distinct(name for name, _ in [*real, *named]))
         if not self.names:
             got = what_came(leaf for _, leaf in self._leaves)
             raise ArgumentError(
@@ -168,20 +169,14 @@ def what_came(leaves: Iterable[Any]) -> str:
     return " and ".join(dict.fromkeys(_KINDS.get(kind, "objects") for kind in kinds))
 
 
-def _distinct(names: Iterable[str]) -> Iterator[str]:
-    """The names, counted where several share one, as the weights of two layers do."""
-    seen: Counter[str] = Counter()
-    for name in names:
-        seen[name] += 1
-        yield name if seen[name] == 1 else f"{name} ({seen[name]})"
-
-
 def _input_names(f: Callable[..., Any], inputs: Sequence[Any]) -> Iterator[str]:
     """What f itself calls its arguments, where that can be told."""
     names = []
     try:
         parameters = inspect.signature(getattr(f, "forward", f)).parameters.values()
-        names = [p.name for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+        names = [
+            p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
+        ]
     except (TypeError, ValueError):  # some functions have no signature
         pass
     for i in range(len(inputs)):

@@ -1,6 +1,6 @@
 """Going through the inputs of a check: element by element, or along random directions."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 
@@ -34,7 +34,9 @@ def findings(check: Check, jacobian: bool = False, by_element: int = _BY_ELEMENT
         element = Element((), Verdict.NONDETERMINISTIC, nothing, nothing, nothing)
         pairs = zip(check.names, check.values, strict=True)
         return [Finding(name, v.shape, (element,), check.order) for name, v in pairs]
-    probed = _probed(check, by_element)
+    probed = [v.size > by_element for v in check.values]
+    if not jacobian:  # which is asked for, whatever time it takes
+        probed = _probed(check, probed)
     found = [_finding(check, i, probed[i], jacobian) for i in range(len(check.values))]
     if sum(finding.counts.get(Verdict.KINK, 0) for finding in found) > 1:
         together = _together(check)
@@ -43,10 +45,9 @@ def findings(check: Check, jacobian: bool = False, by_element: int = _BY_ELEMENT
     return found
 
 
-def _probed(check: Check, by_element: int) -> list[bool]:
+def _probed(check: Check, large: Sequence[bool]) -> list[bool]:
     """Which inputs to probe along directions: large ones, and those that would take long."""
-    sizes = [v.size for v in check.values]
-    probed = [size > by_element for size in sizes]
+    sizes, probed = [v.size for v in check.values], list(large)
     left = _SECONDS
     for i in sorted(range(len(sizes)), key=sizes.__getitem__):
         left -= sizes[i] * check.seconds * _EVALUATIONS

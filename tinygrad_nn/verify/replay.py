@@ -12,7 +12,6 @@ from ..primitives import Primitive
 
 __all__ = ["Evaluate", "copied", "lifted", "replayed", "rounded"]
 
-_ULP = 2.0**-52  # the least change of a number near 1
 
 Evaluate = Callable[[Primitive, Sequence[Any], dict[str, Any]], Any]
 
@@ -50,7 +49,10 @@ def copied(nodes: Sequence[Node], values: Mapping[Node, Array]) -> dict[Node, No
 
 def rounded(y: Array, random: "np.random.Generator") -> Array:
     """Numbers as another order of the same operations might have rounded them."""
-    return y * (1 + _ULP * random.integers(-1, 2, y.shape))
+    if y.dtype.kind not in "fc":
+        return y
+    ulp = np.finfo(y.dtype).eps
+    return (y * (1 + ulp * random.integers(-1, 2, y.shape))).astype(y.dtype)
 
 
 def lifted(value: Any) -> Any:

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..errors import ArgumentError
 from .text import table
-from .verdicts import Element, Finding, Verdict, told_verdict, worst_verdict
+from .verdicts import Element, Finding, Verdict, is_mistaken, told_verdict, worst_verdict
 
 if TYPE_CHECKING:
     from .blame import Blame
@@ -55,7 +55,7 @@ class GradcheckReport:
         """
         from .blame import find_blame  # on use: right gradients need none
 
-        wrong = [f.order for f in self.findings if _is_mistaken(f)]
+        wrong = [f.order for f in self.findings if is_mistaken(f)]
         return find_blame(self.checks[0], min(wrong)) if wrong and self.checks else None
 
     @property
@@ -105,11 +105,8 @@ class GradcheckReport:
 
     def __repr__(self) -> str:
         told = told_verdict(self.verdict, bool(self))
-        return f"<GradcheckReport {told}, {len(self.findings)} inputs>"
-
-
-def _is_mistaken(finding: Finding) -> bool:
-    return any(e.verdict in (Verdict.WRONG, Verdict.KINK) and not e.right for e in finding.elements)
+        checked = len({f.name for f in self.findings})
+        return f"<GradcheckReport {told}, {checked} input{'s' if checked != 1 else ''}>"
 
 
 def _row(finding: Finding, several: bool) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from ..autograd import Node
 from ..autograd.graph import NO_OPTIONS
 from ..autograd.run import Run
 from ..primitives import Primitive, Trait
-from .differences import elementwise_slopes, typical_size
+from .differences import UNDEFINED, elementwise_slopes, typical_size
 from .replay import replayed, rounded
 
 __all__ = ["Tangent", "Tangents"]
@@ -76,7 +76,7 @@ class Tangents:
                 again = replayed(tangents._nodes, dict(zip(run.inputs, moved, strict=True)))
                 # Up to rounding: what a softmax subtracts first is constant to the recording.
                 same = np.allclose(again[run.y], f(moved), rtol=1e-10, atol=0, equal_nan=True)
-            except (ValueError, TypeError, ArithmeticError, IndexError):
+            except UNDEFINED:
                 return None  # f is not made for such numbers
         return tangents if same else None
 
@@ -88,7 +88,7 @@ class Tangents:
             weights: what the outputs are multiplied by.
 
         Returns:
-            NaN at a kink, or where a row is not defined.
+            NaN where a row is not defined, or where one that is differenced has a kink.
         """
         return float(np.sum(weights * self._along(moves, again=False)[0]))
 
@@ -106,7 +106,7 @@ class Tangents:
             try:
                 with np.errstate(all="ignore"):
                     self._carried[again] = self._carry(moves, again)
-            except (ValueError, TypeError, ArithmeticError, IndexError):  # a row takes no such
+            except UNDEFINED:  # a row takes no such
                 self._carried[again] = np.full_like(self._output.value, np.nan), np.inf
         return self._carried[again]
 

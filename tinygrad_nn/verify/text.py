@@ -1,14 +1,14 @@
 """Plain text for a terminal: tables, and errors in one line."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
-__all__ = ["a_type", "one_line", "table"]
+__all__ = ["a_type", "distinct", "one_line", "table"]
 
 _LONGEST = 300  # characters of a message, which one line can show
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Rows under a head, in columns as wide as their widest cell. In ASCII, for any terminal.
+    """Rows under a head, in columns as wide as their widest cell. Drawn in ASCII, for any terminal.
 
     Example:
         >>> from tinygrad_nn.verify.text import table
@@ -45,3 +45,23 @@ def a_type(x: object) -> str:
     """
     name = type(x).__name__
     return f"{'an' if name[0].lower() in 'aeiou' or name == 'ndarray' else 'a'} {name}"
+
+
+def distinct(names: Iterable[str]) -> Iterator[str]:
+    """The names, numbered where several share one, as the weights of two layers do.
+
+    Example:
+        >>> from tinygrad_nn.verify.text import distinct
+        >>> list(distinct(["w", "b", "w"]))
+        ['w', 'b', 'w (2)']
+    """
+    all_names = list(names)
+    taken = set(all_names)
+    seen: set[str] = set()
+    for name in all_names:
+        shown, number = name, 1
+        while shown in seen or (shown != name and shown in taken):
+            number += 1
+            shown = f"{name} ({number})"
+        seen.add(shown)
+        yield shown

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from .._typing import Shape
 
-__all__ = ["Element", "Finding", "Verdict"]
+__all__ = ["Element", "Finding", "Verdict", "is_mistaken", "told_verdict", "worst_verdict"]
 
 
 class Verdict(Enum):
@@ -99,8 +99,9 @@ class Finding(NamedTuple):
     """What was found for one input.
 
     Small inputs are checked by each element. Of large ones, `directions` says along how many
-    random directions they were probed; then the index of an element is the number of its direction,
-    but for a wrong one, of which it is the place, or empty where that could not be narrowed down.
+    random directions they were to be probed, up to the first wrong one. Then the index of an
+    element is the number of its direction; that of a wrong one is its place, or empty where it
+    could not be narrowed down.
     """
 
     name: str
@@ -187,3 +188,8 @@ def told_verdict(verdict: Verdict, right: bool) -> str:
 def worst_verdict(findings: Sequence[Finding]) -> Verdict:
     """The worst verdict of several inputs."""
     return max((f.verdict for f in findings), key=lambda v: v.badness, default=Verdict.PASS)
+
+
+def is_mistaken(finding: Finding) -> bool:
+    """Whether a gradient is wrong, and not only in doubt: an operation is to blame."""
+    return any(e.verdict in (Verdict.WRONG, Verdict.KINK) and not e.right for e in finding.elements)

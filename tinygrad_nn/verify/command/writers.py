@@ -4,14 +4,14 @@ import json
 import math
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection
 from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
 
 from ..results import Result, Results
-from ..text import one_line
+from ..text import distinct, one_line
 from ..verdicts import Element, Finding, Verdict
 from .importing import user_line
 
@@ -183,7 +183,9 @@ def as_junit(results: Results, fail_on: Collection[Verdict] = ()) -> str:
     suite = ElementTree.SubElement(
         root, "testsuite", {"name": "tinygrad_nn gradcheck", "skipped": "0", **counts}
     )
-    for name, result in zip(_distinct(results.results), results.results, strict=True):
+    # Servers would show one of several checks that share a name.
+    names = distinct(result.name for result in results.results)
+    for name, result in zip(names, results.results, strict=True):
         suite.append(_case(name, result, fail_on))
     ElementTree.indent(root)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + ElementTree.tostring(
@@ -205,15 +207,6 @@ def _case(name: str, result: Result, fail_on: Collection[Verdict]) -> ElementTre
         kind = {"type": result.summary, "message": _legal(message)}
         ElementTree.SubElement(case, "failure", kind).text = _legal(str(result.report))
     return case
-
-
-def _distinct(results: Iterable[Result]) -> Iterator[str]:
-    """The names, counted where several checks share one: servers would show one of them alone."""
-    seen: Counter[str] = Counter()
-    for result in results:
-        seen[result.name] += 1
-        count = seen[result.name]
-        yield result.name if count == 1 else f"{result.name} ({count})"
 
 
 def _legal(text: str) -> str:
