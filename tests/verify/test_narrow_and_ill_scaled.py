@@ -141,3 +141,10 @@ def test_wrong_gradients_of_tiny_values_and_of_noise_are_not_confirmed():
 def test_an_infinite_slope_is_never_confirmed_nor_called_wrong():
     for function, x in ((np.sqrt, 0.0), (np.arcsin, 1.0), (lambda x: np.arcsin(1 - x), 0.0)):
         assert tnn.gradcheck(function, x).verdict is Verdict.UNSTABLE
+
+
+def test_what_is_lost_inside_is_not_called_wrong():
+    report = tnn.gradcheck(lambda x: np.hypot(x, 7e11) - 7e11, -20.0)
+    assert report.verdict is Verdict.UNSTABLE
+    flat = of(np.floor, lambda a: 1.0)
+    assert tnn.gradcheck(lambda x: flat(x) * 2.0, 1.5).verdict is Verdict.WRONG
