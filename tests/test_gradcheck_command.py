@@ -352,7 +352,7 @@ def test_the_self_test_is_run_and_judged(run, monkeypatch, right):
 
     stub = ModuleType("selftest")
     stub.self_test = self_test
-    monkeypatch.setitem(sys.modules, "tinygrad_nn.verify.library.selftest", stub)
+    monkeypatch.setitem(sys.modules, "tinygrad_nn.verify.table.selftest", stub)
     status, out, _ = run("--self-test", "--only", "exp", "--seed", "3")
     assert out == "12 faults\n"
     assert status == (0 if right else 1)

@@ -139,7 +139,7 @@ def _refuse_misuse(options: argparse.Namespace) -> None:
 
 def _self_test(options: argparse.Namespace) -> int:
     from .training.progress import progress
-    from .verify.library.selftest import self_test
+    from .verify.table.selftest import self_test
 
     try:
         report = self_test(only=options.only, seed=options.seed, progress=progress)

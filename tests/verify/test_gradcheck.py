@@ -11,7 +11,7 @@ from tinygrad_nn.verify import (
     check_library,
     library_checks,
 )
-from tinygrad_nn.verify.library.sampling import on_kinks, sample
+from tinygrad_nn.verify.table.sampling import on_kinks, sample
 
 X = np.array([[0.3, -1.2, 0.7], [1.1, 0.4, -0.6]])
 

@@ -7,9 +7,9 @@ import pytest
 import tinygrad_nn as tnn
 from tinygrad_nn import activations as act
 from tinygrad_nn.primitives import TABLE
-from tinygrad_nn.verify.library.sampling import sample
 from tinygrad_nn.verify.stability.decimals import Precise, digits, lifted
 from tinygrad_nn.verify.stability.precise import evaluate, pulled, relative_error, weights
+from tinygrad_nn.verify.table.sampling import sample
 
 POINTS = [-700.5, -30.25, -1.5, -0.3, -1e-30, 1e-200, 1e-4, 0.4, 0.999, 2.0, 33.5, 1e3]
 EVERYWHERE = ["exp", "exp2", "expm1", "sinh", "cosh", "tanh", "arcsinh", "square", "negative"]

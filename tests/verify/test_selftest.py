@@ -9,9 +9,9 @@ import tinygrad_nn as tnn
 from tinygrad_nn.errors import ArgumentError, MissingDerivativeError
 from tinygrad_nn.primitives import TABLE
 from tinygrad_nn.verify import GradcheckReport, LibraryCheck, gradcheck, library_checks
-from tinygrad_nn.verify.library.faults import FAULTS, TIES, spoiled
-from tinygrad_nn.verify.library.planting import Change, Place, planted
-from tinygrad_nn.verify.library.selftest import Outcome, SelfTestReport, self_test
+from tinygrad_nn.verify.table.faults import FAULTS, TIES, spoiled
+from tinygrad_nn.verify.table.planting import Change, Place, planted
+from tinygrad_nn.verify.table.selftest import Outcome, SelfTestReport, self_test
 
 BY_NAME = {fault.name: fault for fault in FAULTS}
 # Rows in which every fault changes something: they reduce, broadcast, read y, and have kinks.

@@ -2,14 +2,14 @@
 
 from .gradcheck import gradcheck
 from .laws import check_laws
-from .library.catalogue import LibraryCheck, check_library, library_checks
-from .library.selftest import SelfTestReport, self_test
 from .nodes import NodeCheck, check_nodes
 from .report import GradcheckReport
 from .results import Result, Results, checked
 from .rows import primitive
 from .stability.lint import LintFinding, LintReport, lint
 from .stability.nonfinite import NonfiniteTrace, trace_nonfinite
+from .table.catalogue import LibraryCheck, check_library, library_checks
+from .table.selftest import SelfTestReport, self_test
 from .verdicts import Element, Finding, Verdict
 
 __all__ = [

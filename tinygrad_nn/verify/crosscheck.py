@@ -16,7 +16,7 @@ from ..autograd import Node, no_grad
 from ..autograd.backward import gradients
 from ..autograd.run import Run, pull
 from ..primitives import Primitive, Trait
-from .differences import UNDEFINED, Line
+from .differences import UNDEFINED, UNDERFLOW, Line
 from .replay import Evaluate, copied, replayed, rounded
 from .tangents import Tangent, Tangents
 from .verdicts import Element, Verdict
@@ -29,7 +29,6 @@ _NOISE = 0.5  # of a gradient: with more of it rounding, it is none
 _SEEN = 1e3  # times what rounding of f hides
 _ROUNDED = 1e-6  # of a gradient: what rounding may make of it where something saturates
 _VANISHING = 1e-16  # of what rounding leaves of a slope of that size: in a saturated output, say
-_UNDERFLOW = 1e-300  # below this products of what is not zero vanish
 _CANCELLED = 1e-15  # of what was added up: less is but its rounding
 _SHAKES = 4  # how often a recording is rounded otherwise
 
@@ -181,7 +180,7 @@ def _weighed(
         cannot_tell = element.verdict is Verdict.WRONG and off <= 10 * error
         return replace(element, verdict=Verdict.UNSTABLE) if cannot_tell else element
     rounding_of_f = line.epsilon * line.size / line.width
-    near = 10 * error + rounding + _VANISHING * rounding_of_f + _UNDERFLOW
+    near = 10 * error + rounding + _VANISHING * rounding_of_f + UNDERFLOW
     saturated = _ROUNDED * size
     if element.verdict is Verdict.WRONG:  # nearer by far than the difference is
         saturated = min(saturated, 1e-3 * abs(slope - element.numeric))

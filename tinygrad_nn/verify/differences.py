@@ -18,6 +18,7 @@ __all__ = [
     "FIRST",
     "NO_SLOPE",
     "UNDEFINED",
+    "UNDERFLOW",
     "Line",
     "Slope",
     "Window",
@@ -32,6 +33,7 @@ COARSE_TO_FINE = (-3, -5, -7, -10, -14, -17, -20, -23, -27, -30, -33, -36, -40, 
 _RESOLVED = 0.1  # of the slopes in a window: with a smaller error it shows how steep f is
 # What a function may raise beside the point, where it did not at the point: a user's own guard.
 UNDEFINED = (Exception,)
+UNDERFLOW = 1e-300  # below this products of what is not zero vanish
 _LEAST_WIDTH, _LARGEST_WIDTH = 2.0**-1000, 2.0**1000  # so that no step is zero, or infinite
 # Of a step. In no ratio of small integers, nor themselves of few binary digits, or rounding to a
 # grid could look like a straight line.

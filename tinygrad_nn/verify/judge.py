@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
-from .differences import COARSE_TO_FINE, FIRST, Line, Slope, Window
+from .differences import COARSE_TO_FINE, FIRST, UNDERFLOW, Line, Slope, Window
 from .verdicts import Element, Verdict
 
 __all__ = ["judge"]
@@ -21,7 +21,6 @@ _CANCELLED = 1e-6  # of what is added up to nearly nothing
 _CLOSE = 2.0**-14  # of a step: what is narrower than the one, the other shows
 _SLIGHT = 1e-3  # of a slope: a kink that may be missed by other steps
 _SMALL = 2.0**-6  # where f is flat in smaller steps alone, it may only be rounded
-_UNDERFLOW = 1e-300  # below this products of what is not zero vanish
 _LEAST_JUMP = 1e-6  # of how far f moves at all: smaller ones are steps of its rounding
 _QUANTUM = 2.0**-16  # moves may vanish in smaller steps where f computes in less precision
 
@@ -71,7 +70,7 @@ def _still(line: Line, analytic: float) -> Element:
     verdict = Verdict.UNSTABLE
     if analytic == 0:
         verdict = Verdict.UNUSED if line.frozen().all() else Verdict.PASS
-    elif not abs(analytic) <= 10 * line.hidden + _UNDERFLOW:
+    elif not abs(analytic) <= 10 * line.hidden + UNDERFLOW:
         verdict = Verdict.WRONG if line.is_finite else Verdict.UNSTABLE
     return Element((), verdict, analytic, 0.0, line.floor)
 
@@ -93,7 +92,7 @@ def _agree(analytic: float, window: Window, errors: float = 10.0) -> bool:
         return False
     numeric = window.central
     rounding = 1e-9 * max(abs(analytic), abs(numeric.value)) + 1e-13 * window.reach
-    return abs(analytic - numeric.value) <= errors * numeric.error + rounding + _UNDERFLOW
+    return abs(analytic - numeric.value) <= errors * numeric.error + rounding + UNDERFLOW
 
 
 def _element(verdict: Verdict, analytic: float, window: Window) -> Element:

@@ -30,8 +30,8 @@ from ..._typing import Shape
 from ...errors import ArgumentError, GradientError
 from ...nn import Module
 from ..gradcheck import gradcheck
-from ..library.catalogue import LibraryCheck
 from ..report import GradcheckReport
+from ..table.catalogue import LibraryCheck
 from ..text import a_type, one_line
 from .arguments import Function, arguments_of
 from .importing import called_from, importing, load_file, load_module

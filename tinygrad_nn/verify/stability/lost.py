@@ -15,7 +15,7 @@ import numpy as np
 from ..._typing import Array
 from ...autograd import Graph, Node
 from ...primitives import Trait
-from .decimals import digits, lifted
+from .decimals import Precise, digits, lifted
 from .patterns import called
 from .precise import WORK, Evaluation, cost, evaluate, pull, relative_error, weights
 
@@ -224,9 +224,8 @@ def _exceeds(exact: Array, size: Array, count: int) -> Array:
     """Where a number is more than what so many digits make of 0."""
     least = Decimal(10) ** -count
 
-    def exceeds(value: object, about: float) -> bool:
-        number = value.d  # type: ignore[attr-defined]
-        return bool(number) and abs(number) > least * Decimal(about)
+    def exceeds(value: Precise, about: float) -> bool:
+        return bool(value.d) and abs(value.d) > least * Decimal(about)
 
     return np.asarray(np.frompyfunc(exceeds, 2, 1)(exact, size), dtype=bool)
 

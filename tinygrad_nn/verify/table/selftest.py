@@ -56,7 +56,7 @@ def self_test(
         ArgumentError: no row has such a name.
 
     Example:
-        >>> from tinygrad_nn.verify.library.selftest import self_test
+        >>> from tinygrad_nn.verify.table.selftest import self_test
         >>> report = self_test("numpy.tanh")
         >>> report
         <SelfTestReport 12 faults planted: 8 killed, 0 survived, 4 change no gradient>

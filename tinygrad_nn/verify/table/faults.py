@@ -68,7 +68,7 @@ def spoiled(fault: Fault, row: Primitive, argument: int) -> Rule:
     Example:
         >>> import numpy as np
         >>> from tinygrad_nn.primitives import TABLE
-        >>> from tinygrad_nn.verify.library.faults import FAULTS, spoiled
+        >>> from tinygrad_nn.verify.table.faults import FAULTS, spoiled
         >>> [sign] = [fault for fault in FAULTS if fault.name == "sign"]
         >>> print(spoiled(sign, TABLE["numpy.exp"], 0)(1.0, np.exp(0.0), np.zeros(())))
         -1.0

@@ -42,8 +42,8 @@ def planted(fault: Fault, row: Primitive, argument: int) -> Iterator[None]:
     Example:
         >>> import numpy as np, tinygrad_nn as tnn
         >>> from tinygrad_nn.primitives import TABLE
-        >>> from tinygrad_nn.verify.library.faults import FAULTS
-        >>> from tinygrad_nn.verify.library.planting import planted
+        >>> from tinygrad_nn.verify.table.faults import FAULTS
+        >>> from tinygrad_nn.verify.table.planting import planted
         >>> [sign] = [fault for fault in FAULTS if fault.name == "sign"]
         >>> with planted(sign, TABLE["numpy.exp"], 0):
         ...     print(tnn.grad(np.exp)(0.0))
