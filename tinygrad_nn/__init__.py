@@ -27,7 +27,8 @@ from .errors import TinygradNNError
 from .primitives import array, index_add, index_update, put_along_axis, stack
 
 if TYPE_CHECKING:
-    from . import diagrams, testing, verify
+    from . import compiler, diagrams, testing, verify
+    from .compiler import compile
     from .diagrams import draw
     from .verify import gradcheck
     from .verify.rows import primitive
@@ -44,6 +45,8 @@ __all__ = [
     "activations",
     "array",
     "checkpoint",
+    "compile",
+    "compiler",
     "data",
     "diagrams",
     "draw",
@@ -77,6 +80,8 @@ __all__ = [
 
 # The readers of a recording are loaded when they are first used: training needs none of them.
 _ON_USE = {
+    "compile": ".compiler",
+    "compiler": ".compiler",
     "diagrams": ".diagrams",
     "draw": ".diagrams",
     "gradcheck": ".verify",

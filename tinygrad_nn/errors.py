@@ -11,7 +11,8 @@
     ├── MissingDerivativeError  (NotImplementedError)  a function with no row in the table
     ├── ConversionError         (TypeError)            a Tensor about to lose its history
     ├── AssignmentError         (TypeError)            writing into a recorded Tensor
-    └── OutputError             (OSError)              a file or picture that cannot be made
+    ├── OutputError             (OSError)              a file or picture that cannot be made
+    └── TraceError              (TypeError)            a step that cannot be compiled as written
 
 Each one is also the builtin exception a caller would think to catch. Messages follow one
 grammar: *where: what was expected; what came; what to do*.
@@ -28,6 +29,7 @@ __all__ = [
     "OutputError",
     "ShapeError",
     "TinygradNNError",
+    "TraceError",
     "UndefinedError",
     "ValueRangeError",
 ]
@@ -75,6 +77,10 @@ class ConversionError(TinygradNNError, TypeError):
 
 class AssignmentError(TinygradNNError, TypeError):
     """Writing into a Tensor whose value a graph may still need."""
+
+
+class TraceError(TinygradNNError, TypeError):
+    """A step that cannot be compiled as it is written, such as one that branches on a value."""
 
 
 class OutputError(TinygradNNError, OSError):

@@ -13,7 +13,7 @@ import numpy as np
 
 from .._typing import Array, Shape
 from ..errors import GradientError
-from ..primitives import ASTYPE, Primitive, Trait, without_scalar
+from ..primitives import ASTYPE, Deferred, Primitive, Trait, without_scalar
 from .graph import NO_OPTIONS, Node, reachable
 
 __all__ = ["gradients", "plan", "starting_gradient", "unbroadcast", "walk"]
@@ -79,6 +79,13 @@ def gradients(
         wrap: as for `walk`.
         select: whether a zero in a seed says that the program did not select that element.
     """
+    deferred = next((r.value for r, _ in seeds if isinstance(r.value, Deferred)), None)
+    if deferred is not None:
+        careful = _Guard(seeds, select) if deferred.guarded else None
+        steps = dict(deferred.follow(walk(visit, seeds, targets, wrap, guard=careful)))
+        found = {node: g for node, g in steps.items() if keep is None or node in keep}
+        deferred.expect_finite(found.values())
+        return found
     lazy = not all(isinstance(root.value, np.ndarray) for root, _ in seeds)
     with np.errstate(all="ignore"):  # the forward pass has warned of what is singular
         if not lazy:  # another library's arrays are not there to be looked at
@@ -197,13 +204,13 @@ class _Guard:
             return [selected] * len(operands)
         # What mixes its elements is tried with numbers at which nothing vanishes by chance.
         random: Any = np.random.default_rng(0)
-        values = [
+        values: list[Any] = [
             random.uniform(0.5, 1.5, v.shape).astype(v.dtype)
-            if isinstance(v, np.ndarray) and v.dtype.kind == "f"
+            if isinstance(v, (np.ndarray, Deferred)) and v.dtype.kind == "f"
             else v
             for v in operands
         ]
-        if isinstance(node.value, np.ndarray):
+        if isinstance(node.value, (np.ndarray, Deferred)):
             with suppress(Exception):  # whatever a user's row may raise
                 y = without_scalar(primitive.evaluate(values, node.static or NO_OPTIONS))
                 if np.all(np.isfinite(y)):

@@ -22,9 +22,11 @@ from ..errors import (
     ValueRangeError,
 )
 from ..primitives import (
+    Deferred,
     Primitive,
     Rewrite,
     Trait,
+    ensure_within,
     find,
     name_of,
     refuse_masked,
@@ -107,6 +109,9 @@ class Recorded:
         result = object.__new__(type(self))
         result._node = node
         return result
+
+    def __ensure_within__(self, low: float, high: float, where: str, remedy: str) -> None:
+        ensure_within(self._node.value, low, high, where, remedy)
 
     def __apply_primitive__(
         self, primitive: Primitive, arrays: Sequence[Any], static: dict[str, Any]
@@ -264,6 +269,8 @@ def _own(value: Any) -> Any:
     if type(value) is np.ndarray:
         value = value.copy()
         value.flags.writeable = False
+    elif isinstance(value, Deferred):
+        value = value.private()
     return value
 
 

@@ -19,7 +19,7 @@ from ..errors import (
     GradientError,
     ShapeError,
 )
-from ..primitives import GETITEM, private_index, private_numbers, without_scalar
+from ..primitives import GETITEM, Deferred, private_index, private_numbers, without_scalar
 from .backward import gradients, plan
 from .dispatch import Recorded, as_dtype
 from .graph import Leaf, Node
@@ -88,6 +88,8 @@ class Tensor(ArrayLike):
                 below.flags.writeable = False
                 below = below.base
             value = value.view()
+        elif isinstance(value, Deferred):
+            value.refuse(".data or .numpy()")
         return value
 
     @data.setter
@@ -284,6 +286,9 @@ class Tensor(ArrayLike):
         return bool(self._node.value)
 
     def _refuse_to_convert(self, how: str) -> None:
+        value = self._node.value
+        if isinstance(value, Deferred):
+            value.refuse(how)
         if self._node.tracked:
             raise ConversionError(
                 f"{how}: {self._node.described} requires a gradient, which plain numbers cannot "

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from .._typing import Array
-from ..errors import ArgumentError, ShapeError, ValueRangeError
-from ..primitives import as_real
+from ..errors import ArgumentError, ShapeError
+from ..primitives import as_real, ensure_within
 
 __all__ = [
     "alike",
@@ -19,7 +19,6 @@ __all__ = [
     "check_flag",
     "check_probabilities",
     "check_targets",
-    "concrete",
     "number",
     "reduced",
 ]
@@ -106,19 +105,9 @@ def number(where: str, name: str, value: Any, *, positive: bool) -> float:
     return result
 
 
-def concrete(array: Array) -> Array | None:
-    """The values, where they are there to be looked at; None for another library's lazy array."""
-    values = array.numpy() if hasattr(array, "numpy") else array
-    return values if isinstance(values, np.ndarray) else None
-
-
 def _check_unit_interval(where: str, array: Array, what: str, remedy: str) -> None:
-    values = concrete(array)
     # A sum of rounded probabilities may pass 1 by a little; NaN fails both comparisons.
-    if values is not None and not (values.min() >= -1e-6 and values.max() <= 1 + 1e-6):
-        raise ValueRangeError(
-            f"{where}: expected {what} in [0, 1]; got {values.min()} to {values.max()}; {remedy}"
-        )
+    ensure_within(array, -1e-6, 1 + 1e-6, f"{where}: expected {what} in [0, 1]", remedy)
 
 
 def _squeezed(array: Array) -> list[int]:

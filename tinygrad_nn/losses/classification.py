@@ -4,15 +4,14 @@ import numpy as np
 
 from .._typing import Array
 from ..activations import log_softmax
-from ..errors import DtypeError, ShapeError, ValueRangeError
-from ..primitives import as_numbers, as_real, stop_gradient
+from ..errors import DtypeError, ShapeError
+from ..primitives import as_numbers, as_real, ensure_within, stop_gradient
 from .checks import (
     alike,
     check_filled,
     check_flag,
     check_probabilities,
     check_targets,
-    concrete,
     reduced,
 )
 
@@ -218,10 +217,7 @@ def _labels(where: str, y_true: Array, y_pred: Array) -> Array:
         raise DtypeError(
             f"{where}: expected integer labels; got dtype {labels.dtype}; use .astype(int)"
         )
-    values, classes = concrete(labels), y_pred.shape[-1]
-    if values is not None and not (values.min() >= 0 and values.max() < classes):
-        raise ValueRangeError(
-            f"{where}: expected labels from 0 to {classes - 1}; got {values.min()} to "
-            f"{values.max()}; count classes from 0"
-        )
+    classes = y_pred.shape[-1]
+    expected = f"{where}: expected labels from 0 to {classes - 1}"
+    ensure_within(labels, 0, classes - 1, expected, "count classes from 0")
     return labels

@@ -88,8 +88,7 @@ class AdamRule:
 
     def init(self, parameter: Array) -> State:
         """Moments of zero, before step 1."""
-        zeros = np.zeros_like(parameter)
-        return {"step": 0, "first": zeros, "second": zeros}
+        return {"step": 0, "first": np.zeros_like(parameter), "second": np.zeros_like(parameter)}
 
     def update(self, parameter: Array, gradient: Array, state: State) -> tuple[Array, State]:
         """One step, with both moments corrected for their start at zero."""
@@ -98,7 +97,7 @@ class AdamRule:
         second = self.beta2 * state["second"] + (1 - self.beta2) * (gradient * gradient)
         # The corrections are numbers, so they act on numbers where they can, not on arrays.
         rate = self.learning_rate / (1 - self.beta1**step)
-        root = np.sqrt(second) * (1 / math.sqrt(1 - self.beta2**step))
+        root = np.sqrt(second) * (1 / (1 - self.beta2**step) ** 0.5)
         parameter = parameter - rate * first / (root + self.epsilon)
         return parameter, {"step": step, "first": first, "second": second}
 

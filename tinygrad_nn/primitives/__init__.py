@@ -31,6 +31,7 @@ from .arrays import (
 )
 from .assembly import array, index_add, index_update, put_along_axis, stack
 from .choices import RELU, relu
+from .deferred import Deferred, ensure_within
 from .elementwise import ASTYPE, IDENTITY, STOP_GRADIENT, stop_gradient
 from .indexing import GETITEM, SCATTER, private_index
 from .primitive import Call, Derivative, Domain, Primitive, Trait, call, name_of
@@ -50,6 +51,7 @@ __all__ = [
     "TABLE",
     "Call",
     "Constant",
+    "Deferred",
     "Derivative",
     "Domain",
     "Entry",
@@ -67,6 +69,7 @@ __all__ = [
     "define",
     "dot",
     "elementwise",
+    "ensure_within",
     "find",
     "index_add",
     "index_update",

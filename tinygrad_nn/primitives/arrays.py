@@ -6,6 +6,7 @@ import numpy as np
 
 from .._typing import Array
 from ..errors import DtypeError, ShapeError
+from .deferred import Deferred
 
 __all__ = ["as_array", "as_numbers", "as_operand", "as_real", "without_scalar"]
 
@@ -48,6 +49,8 @@ def private_numbers(where: str, data: Any, dtype: Any = None) -> Array:
         ShapeError: rows of different lengths.
         DtypeError: text, complex numbers, objects, masks: also where a dtype would convert them.
     """
+    if isinstance(data, Deferred):
+        data = data.private()
     if hasattr(data, "__array_function__") and not isinstance(data, np.ndarray):
         return data if dtype is None or data.dtype == dtype else data.astype(dtype)
     refuse_masked(where, data)

@@ -14,6 +14,7 @@ from numpy.lib.array_utils import normalize_axis_index
 from .._typing import Array, Shape
 from ..errors import DtypeError, MissingDerivativeError
 from .arrays import as_array, as_numbers, refuse_masked
+from .deferred import Deferred
 from .elementwise import stop_gradient
 from .primitive import Primitive, Trait, call, d
 from .table import constant, define, mutators, rewrite
@@ -35,7 +36,7 @@ def _getitem(a: Array, index: Any) -> Array:
 
 def _scatter(a: Array, shape: Shape, index: Any) -> Array:
     out = np.zeros_like(a, shape=shape)
-    if not isinstance(out, np.ndarray):
+    if not isinstance(out, (np.ndarray, Deferred)):
         return _scatter_lazily(a, out, index)
     if _selects_each_once(index):
         out[index] = a

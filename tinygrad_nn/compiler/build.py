@@ -1,0 +1,218 @@
+"""From a recipe to a program that runs: passes, memory, text, and the text made a function."""
+
+import itertools
+import linecache
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ..autograd import Tensor
+from .emit import Layout, Source, emit
+from .names import Names, identifier
+from .operations import copy
+from .passes import improved
+from .plan import Plan, plan_memory
+from .program import Equation, Program, Value
+from .slots import (
+    ArgumentSource,
+    ArraySink,
+    FreshTensor,
+    GradientSink,
+    GradientSource,
+    PlaceSource,
+    Result,
+    Sink,
+    TensorSink,
+    TensorSource,
+)
+from .slots import Source as Origin
+from .tracing import Recipe
+
+__all__ = ["Built", "Key", "build"]
+
+
+@dataclass(frozen=True)
+class Built:
+    """A program that is ready to run, and how it is connected to what is around it."""
+
+    source: Source
+    program: Program
+    plan: Plan
+    layout: Layout
+    function: Callable[..., Any]
+    positions: Sequence[int]  # which leaves of the arguments the function takes
+    result_count: int  # how many values it returns
+    reads: Mapping[str, Origin]  # for each key of the state, where it is read
+    kinds: Mapping[str, Value]  # for each key of the new state, what it has to be
+    writes: Sequence[tuple[Sink, Any]]  # sinks, with keys of the new state in the tree
+    returned: Any  # the tree of what is returned, with numbers of the program's results
+
+    def call(self, arguments: Sequence[Any], state: dict[str, Any], new: dict[str, Any]) -> Any:
+        """Call the function with what it takes."""
+        passed = [arguments[i] for i in self.positions]
+        if self.source.takes_state:
+            passed.insert(0, state)
+        if self.source.takes_new:
+            passed.append(new)
+        return self.function(*passed)
+
+
+def build(recipe: Recipe, name: str) -> Built:
+    """Improve a traced program, lay it out, write it, and make it a function."""
+    origins = dict(zip(recipe.program.inputs, recipe.sources, strict=True))
+    keys = _Keys(recipe, replace(recipe.program), origins)
+    program = improved(keys.program)
+    used = set(program.inputs)
+    new = [(key, program.outputs[index]) for key, index in keys.new]
+    returned = [program.outputs[index] for index in keys.returned]
+    layout = Layout(
+        name=identifier(name, "step"),
+        arguments={v: v.name for v in program.inputs if isinstance(origins[v], ArgumentSource)},
+        state={v: key for v, key in keys.old.items() if v in used},
+        new=new,
+        returned=_as_returned(returned),
+        gradients=recipe.gradients,
+        title=f"{name}, as a program of NumPy alone.",
+    )
+    slots = {value: key for key, value in reversed(new) if isinstance(value, Value)}
+    plan = plan_memory(program, layout.state, slots, {*_values(returned)} - slots.keys())
+    source = emit(program, layout, plan)
+    return Built(
+        source,
+        program,
+        plan,
+        layout,
+        loaded(source),
+        [origins[v].position for v in layout.arguments],  # type: ignore[union-attr]
+        len(returned),
+        {key: origins[v] for v, key in layout.state.items()},
+        {key: value for key, value in new if isinstance(value, Value)},
+        keys.writes,
+        recipe.returned,
+    )
+
+
+class _Keys:
+    """The keys of the state: a name for each part of it that is read or written."""
+
+    def __init__(self, recipe: Recipe, program: Program, origins: Mapping[Value, Origin]) -> None:
+        self._names = Names()
+        self._by_origin: dict[Any, str] = {}
+        self.old: dict[Value, str] = {}
+        for value, origin in origins.items():
+            # A gradient of before is read only if the step adds to it.
+            if not isinstance(origin, ArgumentSource):
+                self.old[value] = self._key(origin, value.name)
+        self._indices = itertools.count(len(program.outputs))
+        self._fresh: list[Equation] = []
+        self._program = program
+        self.outputs = list(program.outputs)
+        self.new: list[tuple[str, int]] = []
+        self.writes: list[tuple[Sink, Any]] = []
+        for sink, tree in recipe.sinks:
+            self.writes.append((sink, self._keyed(sink, tree, ())))
+        self.returned = [r.number for r in _results(recipe.returned)]
+        self.program = replace(
+            program, equations=(*program.equations, *self._fresh), outputs=tuple(self.outputs)
+        )
+
+    def _key(self, origin: Any, name: str) -> str:
+        place = _identity(origin)
+        if place not in self._by_origin:
+            self._by_origin[place] = self._names.fresh(identifier(name))
+        return self._by_origin[place]
+
+    def _keyed(self, sink: Sink, tree: Any, path: tuple[Any, ...]) -> Any:
+        """A tree of what is stored, with keys of the new state in the places of results."""
+        if isinstance(tree, Result):
+            key = self._sink_key(sink, path)
+            self.new.append((key, self._own(tree.number)))
+            return Key(key)
+        if isinstance(tree, FreshTensor):
+            return tree._replace(value=self._keyed(sink, tree.value, path))
+        if isinstance(tree, tuple) and hasattr(tree, "_fields"):
+            return type(tree)(*(self._keyed(sink, t, (*path, i)) for i, t in enumerate(tree)))
+        if type(tree) in (list, tuple):
+            return type(tree)(self._keyed(sink, t, (*path, i)) for i, t in enumerate(tree))
+        if type(tree) is dict:
+            return {k: self._keyed(sink, t, (*path, k)) for k, t in tree.items()}
+        return tree
+
+    def _sink_key(self, sink: Sink, path: tuple[Any, ...]) -> str:
+        if isinstance(sink, TensorSink):
+            return self._key(TensorSource(sink.owner), "value")
+        if isinstance(sink, GradientSink):
+            of = self._by_origin.get(_identity(TensorSource(sink.owner)), "value")
+            return self._key(GradientSource(sink.owner), f"d_{of}")
+        if isinstance(sink, ArraySink):
+            return self._key(sink.source, "array")
+        return self._key(
+            PlaceSource(sink.place, path), f"{sink.place.path} {' '.join(map(str, path))}"
+        )
+
+    def _own(self, index: int) -> int:
+        """The number of an output that is an array of its own, made by an equation alone."""
+        value = self.outputs[index]
+        if not isinstance(value, Value) or value.weak or not value.shape:
+            return index
+        makers = {o: e for e in self._program.equations for o in e.outputs}
+        maker = makers.get(value)
+        if maker is not None and maker.view is None:
+            return index
+        fresh = Value(value.shape, value.dtype)
+        self._fresh.append(Equation(copy, (value,), {}, (fresh,)))
+        self.outputs[index] = fresh
+        return index
+
+
+@dataclass(frozen=True)
+class Key:
+    """In a tree: what the new state has by this name."""
+
+    name: str
+
+
+def _identity(origin: Any) -> Any:
+    """What tells two sources apart: places by the holder that they are in."""
+    if isinstance(origin, PlaceSource):
+        return id(origin.place.holder), origin.place.key, origin.keys
+    if isinstance(origin, (TensorSource, GradientSource)):
+        return type(origin), _identity(origin.owner)
+    return id(origin) if isinstance(origin, Tensor) else origin
+
+
+def _results(tree: Any) -> Iterator[Result]:
+    """The results in a tree, in order."""
+    if isinstance(tree, Result):
+        yield tree
+    elif isinstance(tree, FreshTensor):
+        yield tree.value
+    elif isinstance(tree, (list, tuple)):
+        for item in tree:
+            yield from _results(item)
+    elif type(tree) is dict:
+        for item in tree.values():
+            yield from _results(item)
+
+
+def _values(items: Sequence[Any]) -> Iterator[Value]:
+    return (item for item in items if isinstance(item, Value))
+
+
+def _as_returned(values: Sequence[Any]) -> Any:
+    """What the function returns: nothing, one value, or a tuple of several."""
+    if not values:
+        return None
+    return values[0] if len(values) == 1 else tuple(values)
+
+
+_files = itertools.count()
+
+
+def loaded(source: Source) -> Callable[..., Any]:
+    """The function that a text defines, in a namespace of its own: it brings its own buffers."""
+    file = f"<{source.function} {next(_files)}, compiled>"
+    linecache.cache[file] = len(source.text), None, source.text.splitlines(True), file
+    namespace: dict[str, Any] = {**source.constants, **source.callables, "__name__": file}
+    exec(compile(source.text, file, "exec"), namespace)
+    return namespace[source.function]

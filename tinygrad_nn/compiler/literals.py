@@ -1,0 +1,87 @@
+"""Python text for the numbers and small arrays that stand in a program."""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from .._typing import Array
+from ..errors import TraceError
+
+__all__ = ["array_text", "dtype_text", "is_short", "literal"]
+
+_LONGEST = 16  # elements of an array that is written out
+
+
+def dtype_text(dtype: Any) -> str:
+    """How a dtype is written, as in np.float32."""
+    name = np.dtype(dtype).name
+    return "bool" if name == "bool" else f"np.{name}"
+
+
+def literal(value: Any) -> str:
+    """A number, text, dtype, slice, or container of them, as it is written.
+
+    Raises:
+        TraceError: it is something else, which has no text that gives it back.
+    """
+    if value is None or value is Ellipsis or type(value) in (bool, int, str, bytes):
+        return "..." if value is Ellipsis else repr(value)
+    if type(value) is float:
+        return repr(value) if math.isfinite(value) else _infinite(value)
+    if isinstance(value, np.generic) and value.dtype.kind in "fiub":
+        number = literal(value.item())
+        return number if value.dtype == bool else f"{dtype_text(value.dtype)}({number})"
+    if isinstance(value, (np.dtype, type)) and np.dtype(value).kind in "fiub":
+        return dtype_text(value)
+    if isinstance(value, slice):
+        return f"slice({', '.join(map(literal, (value.start, value.stop, value.step)))})"
+    raise TraceError(
+        f"compile: expected an argument that can be written into a program; got "
+        f"{type(value).__name__}"
+    )
+
+
+def _infinite(value: float) -> str:
+    if math.isnan(value):
+        return "np.nan"
+    return "np.inf" if value > 0 else "-np.inf"
+
+
+def is_short(array: Array) -> bool:
+    """Whether an array can be written out in a line."""
+    return array.size <= _LONGEST or _pattern(array) is not None
+
+
+def array_text(array: Array) -> str:
+    """The expression that makes a short array."""
+    found = _pattern(array)
+    if found is not None:
+        return found
+    items = array.tolist()
+    text = _nested(items)
+    return f"np.array({text}, dtype={dtype_text(array.dtype)})"
+
+
+def _nested(items: Any) -> str:
+    if isinstance(items, list):
+        return f"[{', '.join(map(_nested, items))}]"
+    return literal(items)
+
+
+def _pattern(array: Array) -> str | None:
+    """The expression for what counts upwards, or is one number everywhere."""
+    flat, dtype = array.ravel(), dtype_text(array.dtype)
+    if array.size < 2:
+        return None
+    shape = f"{array.shape[0]}" if array.ndim == 1 else str(array.shape)
+    if array.dtype.kind in "iu" and np.array_equal(flat, np.arange(array.size) + flat[0]):
+        start = "" if flat[0] == 0 else f"{flat[0]}, "
+        text = f"np.arange({start}{flat[0] + array.size}"
+        text += ")" if array.dtype == np.int64 else f", dtype={dtype})"
+        return text if array.ndim == 1 else f"{text}.reshape({array.shape})"
+    if (flat == flat[0]).all() and not np.signbit(flat.astype(float)).any():
+        return f"np.full({shape}, {literal(flat[0].item())}, dtype={dtype})"
+    if array.ndim == 2 and np.array_equal(array, np.eye(*array.shape, dtype=array.dtype)):
+        return f"np.eye({', '.join(map(str, array.shape))}, dtype={dtype})"
+    return None

@@ -1,0 +1,86 @@
+"""What a program may call besides NumPy: writing into a new array, conversions, and checks."""
+
+import operator
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from .._typing import Array
+from ..errors import TinygradNNError, ValueRangeError
+
+__all__ = [
+    "ARITHMETIC",
+    "Draw",
+    "NotFiniteError",
+    "add_at",
+    "astype",
+    "copy",
+    "expect_finite",
+    "expect_within",
+    "set_item",
+]
+
+ARITHMETIC: dict[Callable[..., Any], str] = {
+    operator.add: "+",
+    operator.sub: "-",
+    operator.mul: "*",
+    operator.truediv: "/",
+    operator.floordiv: "//",
+    operator.mod: "%",
+    operator.pow: "**",
+    operator.neg: "-",
+}
+
+
+class Draw:
+    """A draw from a generator, which goes on to its next state."""
+
+    __slots__ = ("__name__",)
+
+    def __init__(self, name: str) -> None:
+        self.__name__ = name
+
+    def __call__(self, generator: Any, *args: Any, **kwargs: Any) -> Any:
+        """Draw."""
+        return getattr(generator, self.__name__)(*args, **kwargs)
+
+
+class NotFiniteError(TinygradNNError, FloatingPointError):
+    """A gradient is infinite or NaN, so it has to be computed with care for what is selected."""
+
+
+def astype(x: Array, dtype: Any) -> Array:
+    """The same numbers in another dtype, in an array of their own."""
+    return np.asarray(x).astype(dtype)
+
+
+def copy(x: Array) -> Array:
+    """The same numbers in an array of their own."""
+    return np.array(x)
+
+
+def set_item(x: Array, index: Any, values: Array) -> Array:
+    """X with some of its elements replaced."""
+    new = np.array(x)
+    new[index] = values
+    return new
+
+
+def add_at(x: Array, index: Any, values: Array) -> Array:
+    """X with something added to some of its elements, once for each time that they are named."""
+    new = np.array(x)
+    np.add.at(new, index, values)
+    return new
+
+
+def expect_within(array: Array, low: float, high: float, where: str, remedy: str) -> None:
+    """Refuse numbers outside [low, high], and NaN."""
+    if not (array.min() >= low and array.max() <= high):
+        raise ValueRangeError(f"{where}; got {array.min()} to {array.max()}; {remedy}")
+
+
+def expect_finite(*arrays: Array) -> None:
+    """Refuse infinite numbers and NaN."""
+    if not np.isfinite(sum(np.vdot(a, a) for a in arrays)):
+        raise NotFiniteError("a gradient is not finite")

@@ -1,0 +1,18 @@
+"""Passes: small pure functions from a program to one that computes the same with less."""
+
+from ..program import Program, check
+from .algebra import simplified
+from .dead import without_dead_code
+from .repetition import without_repetition
+
+__all__ = ["improved"]
+
+PASSES = (without_dead_code, without_repetition, simplified, without_repetition, without_dead_code)
+
+
+def improved(program: Program) -> Program:
+    """Run all passes, and check the program after each."""
+    check(program, "the trace")
+    for improve in PASSES:
+        program = check(improve(program), improve.__name__)
+    return program

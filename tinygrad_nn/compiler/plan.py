@@ -1,0 +1,221 @@
+"""Which memory each value is written into: buffers that are made once, and shared by liveness.
+
+A value whose last use is over leaves its buffer to the next value of the same shape and dtype. An
+elementwise operation writes over an operand that nobody needs any more. What becomes a parameter's
+new value is computed where the new value belongs.
+"""
+
+import math
+import operator
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from .operations import add_at, set_item
+from .program import Equation, Program, Value
+
+__all__ = ["Memory", "Plan", "can_write", "is_view", "plan_memory"]
+
+_VIEWS = {np.reshape, np.transpose, np.swapaxes, np.expand_dims, np.squeeze, np.broadcast_to,
+          np.moveaxis, np.ravel, np.matrix_transpose, operator.getitem, np.diagonal}  # fmt: skip
+_REDUCTIONS = {np.sum, np.max, np.min, np.prod, np.add.reduce, np.maximum.reduce,
+               np.minimum.reduce, np.amax, np.amin}  # fmt: skip
+_WRITING = {set_item, add_at, np.full}
+
+
+class Memory:
+    """A buffer, or a place that is given from outside, such as a parameter's new value."""
+
+    __slots__ = ("dtype", "shape", "slot", "values")
+
+    def __init__(self, value: Value, slot: str = "") -> None:
+        self.shape, self.dtype = value.shape, value.dtype
+        self.slot = slot  # the key of the new state, where it is one
+        self.values: list[Value] = []  # what is written into it, one after the other
+
+
+class Plan(NamedTuple):
+    """The memory of each value that is written into some."""
+
+    memory: Mapping[Value, Memory]
+    bytes_without: int  # if each value had memory of its own
+    bytes_with: int
+
+    @property
+    def buffers(self) -> list[Memory]:
+        """The buffers to be made, in the order of their first use."""
+        found = dict.fromkeys(m for m in self.memory.values() if not m.slot)
+        return list(found)
+
+
+def is_view(equation: Equation) -> bool:
+    """Whether the output is another look at the memory of an input."""
+    return equation.view is not None and equation.function in _VIEWS
+
+
+def is_elementwise(equation: Equation) -> bool:
+    """Whether each element of the output needs the elements at its own place alone."""
+    function = equation.function
+    return isinstance(function, np.ufunc) and not function.signature and function.nout == 1
+
+
+def can_write(equation: Equation) -> bool:
+    """Whether the output can be written into memory that is there."""
+    if len(equation.outputs) != 1 or not equation.output.shape or not equation.output.size:
+        return False
+    function = equation.function
+    if function in _WRITING or function in _REDUCTIONS or function is np.matmul:
+        return True
+    return is_elementwise(equation)
+
+
+def plan_memory(
+    program: Program,
+    state: Mapping[Value, str],
+    slots: Mapping[Value, str],
+    returned: set[Value],
+) -> Plan:
+    """Give every value its memory.
+
+    Args:
+        program: what is computed.
+        state: the inputs that are parts of the state, with the key each has there.
+        slots: the values that become parts of the new state.
+        returned: values that are handed out, and need memory that is new in each step.
+    """
+    return _Planner(program, state, slots, returned).plan()
+
+
+class _Planner:
+    def __init__(
+        self,
+        program: Program,
+        state: Mapping[Value, str],
+        slots: Mapping[Value, str],
+        returned: set[Value],
+    ) -> None:
+        self.program = program
+        self.old = {key: value for value, key in state.items()}
+        self.slots = slots
+        self.new = {key: Memory(value, key) for value, key in slots.items()}
+        self.returned = returned
+        self.base: dict[Value, Value] = {}  # whose memory a view looks at
+        self.made: dict[Value, int] = {}
+        self.last: dict[Value, float] = {}  # the last use of a value, or of a view of it
+        self.memory: dict[Value, Memory] = {}
+        self.free: dict[tuple[object, object], list[Memory]] = {}
+        self._find_lives()
+
+    def _find_lives(self) -> None:
+        for i, equation in enumerate(self.program.equations):
+            for value in equation.inputs:
+                self.last[self._base(value)] = i
+            for output in equation.outputs:
+                self.made[output] = i
+                self.last[output] = i
+                if equation.view is not None and output.shape:
+                    self.base[output] = self._base(equation.view)
+        for value in self.program.results:
+            self.last[self._base(value)] = math.inf
+
+    def _base(self, value: Value) -> Value:
+        return self.base.get(value, value)
+
+    def plan(self) -> Plan:
+        """Give every value its memory, in the order in which they are made."""
+        wanted = self._wanted_slots()
+        for i, equation in enumerate(self.program.equations):
+            if can_write(equation) and equation.output not in self.base:
+                value = equation.output
+                slot = wanted.get(value)
+                if slot is not None:
+                    memory: Memory | None = self.new[slot]
+                elif value in self.returned:
+                    memory = None
+                else:
+                    memory = self._in_place(equation, i) or self._buffer(value)
+                if memory is not None:
+                    memory.values.append(value)
+                    self.memory[value] = memory
+            self._release(equation, i)
+        without = sum(v.nbytes for v in self.memory)
+        distinct = dict.fromkeys(m for m in self.memory.values() if not m.slot)
+        held = sum(m.values[0].nbytes for m in distinct)
+        return Plan(self.memory, without, held)
+
+    # --- the places of the state --------------------------------------------------------------
+
+    def _wanted_slots(self) -> dict[Value, str]:
+        """Which values are written where the new state is, going back along elementwise chains."""
+        wanted: dict[Value, str] = {}
+        for i in range(len(self.program.equations) - 1, -1, -1):
+            equation = self.program.equations[i]
+            if not can_write(equation) or equation.output in self.base:
+                continue
+            value = equation.output
+            slot = wanted.get(value) or self.slots.get(value)
+            if slot is None or value in self.returned or not self._is_over(slot, i):
+                continue
+            wanted[value] = slot
+            if not is_elementwise(equation):
+                continue
+            for operand in equation.inputs:
+                if self._can_overwrite(operand, value, i) and operand not in self.slots:
+                    j = self.made.get(operand, -1)
+                    if j >= 0 and self._is_over(slot, j) and self._may_wait(operand, j):
+                        wanted[operand] = slot
+                        break
+        return wanted
+
+    def _is_over(self, slot: str, i: int) -> bool:
+        """Whether an old part of the state is read for the last time by equation i, or before.
+
+        The step may update the state in place, so the new part may only be written then.
+        """
+        value = self.old.get(slot)
+        if value is None or self.last.get(value, -1) < i:
+            return True
+        return self.last[value] == i and is_elementwise(self.program.equations[i])
+
+    def _may_wait(self, operand: Value, j: int) -> bool:
+        return can_write(self.program.equations[j]) and is_elementwise(self.program.equations[j])
+
+    # --- buffers ------------------------------------------------------------------------------
+
+    def _can_overwrite(self, operand: Value, value: Value, i: int) -> bool:
+        return (
+            operand not in self.base
+            and self.last.get(operand) == i
+            and operand.shape == value.shape
+            and operand.dtype == value.dtype
+            and not operand.weak
+        )
+
+    def _in_place(self, equation: Equation, i: int) -> Memory | None:
+        """The memory of an operand that nobody needs any more."""
+        value = equation.output
+        if equation.function in (set_item, add_at):
+            operands = [equation.args[0]]
+            if any(v is operands[0] for v in equation.inputs[1:]):
+                return None
+        elif is_elementwise(equation):
+            operands = equation.inputs
+        else:
+            return None
+        for operand in operands:
+            memory = self.memory.get(operand)
+            if memory and not memory.slot and self._can_overwrite(operand, value, i):
+                self.last[operand] = -1  # its memory goes on
+                return memory
+        return None
+
+    def _buffer(self, value: Value) -> Memory:
+        waiting = self.free.get((value.shape, value.dtype.str), [])
+        return waiting.pop() if waiting else Memory(value)
+
+    def _release(self, equation: Equation, i: int) -> None:
+        for value in dict.fromkeys(map(self._base, [*equation.inputs, *equation.outputs])):
+            memory = self.memory.get(value)
+            if memory and not memory.slot and self.last[value] == i:
+                self.free.setdefault((value.shape, value.dtype.str), []).append(memory)

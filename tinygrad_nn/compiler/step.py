@@ -1,0 +1,365 @@
+"""The compiled step: traced once for each kind of arguments, then run as a NumPy program."""
+
+import functools
+import inspect
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..autograd import Tensor, is_recording
+from ..autograd.containers import leaves
+from ..errors import ArgumentError, TraceError
+from .build import Built, build
+from .comparison import check_same
+from .running import Runner, Unfinished, changed_numbers
+from .slots import GradientSource
+from .tracing import Recipe, is_tracing, trace_step
+
+__all__ = ["CompiledStep", "Stats", "compile"]
+
+_MOST_PROGRAMS = 16  # kept for one step; those used last
+_MOST_NUMBERS = 4  # how often the surroundings may turn out to vary before a trace is done
+
+
+@dataclass
+class Stats:
+    """What a compiled step has done so far."""
+
+    calls: int = 0
+    traces: int = 0  # how often a program was made
+    trace_seconds: float = 0.0  # running the step on traced arrays
+    build_seconds: float = 0.0  # passes, memory, text
+    eager_calls: int = 0  # calls that a program could not finish, so that the step itself ran
+
+
+def compile(  # noqa: A001  what everybody calls it
+    function: Callable[..., Any] | None = None, /, *, static: Any = ()
+) -> Any:
+    """Turn a training step, or any function of arrays, into a NumPy program. A decorator.
+
+    The first call with arguments of a kind runs the function twice on arrays that write down what
+    is done to them: forward, backward and the optimiser's update. What was written down becomes a
+    program in plain NumPy, and later calls run that. `step.source` shows it, `step.save` writes a
+    module that needs NumPy alone.
+
+    Whatever the step reads or stores besides its arguments takes part: parameters, the state of
+    optimisers, running statistics, generators of random numbers, counters. It is the step's own
+    afterwards, as if it had run itself.
+
+    Args:
+        function: takes arrays, Tensors, numbers, and tuples, lists and dicts of them, and returns
+            the same.
+        static: names or positions of arguments that are not arrays for the program, but decide
+            what it is: it is compiled anew for each of their values.
+
+    Raises:
+        TraceError: from a call: the step looks at values, as `if loss > 1:` does, or it does not
+            do the same when it is run again.
+
+    Example:
+        >>> import numpy as np, tinygrad_nn as tnn
+        >>> w = tnn.Tensor([1.0, 2.0], requires_grad=True, name="w")
+        >>> optimizer = tnn.optim.SGD([w], learning_rate=0.5)
+        >>> @tnn.compile
+        ... def step(x):
+        ...     loss = ((w * x) ** 2).sum()
+        ...     optimizer.zero_grad()
+        ...     loss.backward()
+        ...     optimizer.step()
+        ...     return loss
+        >>> step(np.array([1.0, 1.0])).item(), w.numpy().tolist()
+        (5.0, [0.0, 0.0])
+        >>> "np.matmul" in step.source
+        False
+    """
+    if function is None:
+        return functools.partial(compile, static=static)
+    return CompiledStep(function, static)
+
+
+class CompiledStep:
+    """A function that runs as a NumPy program, made by `compile`."""
+
+    def __init__(self, function: Callable[..., Any], static: Any = ()) -> None:
+        if not callable(function):
+            raise ArgumentError(f"compile: expected a function; got {type(function).__name__}")
+        functools.update_wrapper(self, function)
+        self._function = function
+        self._name = getattr(function, "__name__", type(function).__name__)
+        self._parameters = _parameters(function)
+        self._static = _static_names(static, self._parameters)
+        self._entries: dict[Any, list[Runner]] = {}
+        self._varying: set[str] = set()  # Python numbers around the step that change
+        self._fixed: set[str] = set()  # those that it branches on, so that each has its program
+        self._guarded: set[Any] = set()  # kinds whose gradients have come out infinite or NaN
+        self._lock = threading.RLock()
+        self._busy = False
+        self._latest: Runner | None = None
+        self.stats = Stats()
+
+    def __repr__(self) -> str:
+        return f"<compiled {self._name}, {sum(map(len, self._entries.values()))} programs>"
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        return self if instance is None else functools.partial(self, instance)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the step's program; make it first, if there is none for such arguments."""
+        if is_tracing():  # part of another step
+            return self._function(*args, **kwargs)
+        arguments = leaves((args, kwargs))
+        if any(isinstance(a, Tensor) and not a.is_leaf for a in arguments) and is_recording():
+            return self._function(*args, **kwargs)  # a gradient has to flow through
+        with self._alone():
+            self.stats.calls += 1
+            runner = self._find(args, kwargs, arguments)
+            try:
+                return runner.run(arguments)
+            except Unfinished as unfinished:
+                self.stats.eager_calls += 1
+                if isinstance(unfinished.__cause__, FloatingPointError):
+                    # From now on what is not selected is kept silent: see the walker's guard.
+                    self._guarded.add(self._kinds(args, kwargs, arguments))
+                return runner.run_eagerly(lambda: self._function(*args, **kwargs), arguments)
+
+    # --- what was made ------------------------------------------------------------------------
+
+    @property
+    def source(self) -> str:
+        """The text of the program that ran last."""
+        return self._built.source.text
+
+    @property
+    def _built(self) -> Built:
+        if self._latest is None:
+            raise TraceError(
+                f"compile: expected {self._name} to have been called, since its program follows "
+                f"from its arguments; call it once"
+            )
+        return self._latest.built
+
+    # --- making programs ----------------------------------------------------------------------
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """One call at a time: they share memory, and the state that they update."""
+        with self._lock:
+            if self._busy:
+                raise TraceError(
+                    f"compile: expected {self._name} to be over before it is called again; got a "
+                    f"call from within it; call the function that it was made from"
+                )
+            self._busy = True
+            try:
+                yield
+            finally:
+                self._busy = False
+
+    def _find(self, args: Any, kwargs: Any, arguments: Sequence[Any]) -> Runner:
+        """The program for such arguments, with everything around the step as it is now."""
+        kinds = self._kinds(args, kwargs, arguments)
+        guarded = kinds in self._guarded
+        entries = self._entries.setdefault((kinds, guarded), [])
+        for i, runner in enumerate(entries):
+            if runner.fits(arguments):
+                if i:
+                    entries.insert(0, entries.pop(i))
+                self._latest = runner
+                return runner
+        for runner in entries:
+            self._varying |= changed_numbers(runner.edges) - self._fixed
+        runner = self._made(args, kwargs, guarded)
+        if not runner.fits(arguments):
+            raise TraceError(
+                f"compile: expected what {self._name} uses to stay as it is while it is traced; "
+                f"got a change; let no other thread change it meanwhile"
+            )
+        entries.insert(0, runner)
+        self._entries[kinds, guarded] = self._entries.pop((kinds, guarded))  # now used last
+        self._forget()
+        self._latest = runner
+        return runner
+
+    def _forget(self) -> None:
+        while sum(map(len, self._entries.values())) > _MOST_PROGRAMS:
+            oldest = next(iter(self._entries))
+            self._entries[oldest].pop()
+            if not self._entries[oldest]:
+                del self._entries[oldest]
+
+    def _made(self, args: Any, kwargs: Any, guarded: bool) -> Runner:
+        """Trace the step and build its program."""
+        started = time.perf_counter()
+        recipe = self._traced(args, kwargs, False, guarded)
+        traced = time.perf_counter()
+        built = build(recipe, self._name)
+        if any(isinstance(origin, GradientSource) for origin in built.reads.values()):
+            # It looks at gradients of before: so it matters whether there are any.
+            recipe = self._traced(args, kwargs, True, guarded)
+            built = build(recipe, self._name)
+        self.stats.traces += 1
+        self.stats.trace_seconds += traced - started
+        self.stats.build_seconds += time.perf_counter() - traced
+        return Runner(built, recipe)
+
+    def _traced(self, args: Any, kwargs: Any, absent_gradients: bool, guarded: bool) -> Recipe:
+        """Trace the step until it is known which numbers it changes, and then once more."""
+        varying = set(self._varying)
+        before = None
+        for _ in range(_MOST_NUMBERS):
+            try:
+                recipe = self._trace_once(args, kwargs, varying, absent_gradients, guarded)
+            except TraceError:
+                if not varying & self._varying:
+                    raise
+                # It branches on one of them: then it has a program for each value.
+                self._fixed |= self._varying
+                varying -= self._varying
+                self._varying.clear()
+                continue
+            if recipe.counted <= varying and before is not None:
+                check_same(before, recipe)
+                return recipe
+            before = None if recipe.counted - varying else recipe
+            varying |= recipe.counted
+        raise TraceError(
+            f"compile: expected {self._name} to change the same numbers each time it runs; got "
+            f"other ones each time: {', '.join(sorted(varying))}"
+        )
+
+    def _trace_once(
+        self, args: Any, kwargs: Any, varying: set[str], absent_gradients: bool, guarded: bool
+    ) -> Recipe:
+        names, static, roots = self._layout_of(args, kwargs)
+        return trace_step(
+            self._function,
+            (args, kwargs),
+            roots,
+            names,
+            static,
+            varying,
+            absent_gradients,
+            guarded,
+        )
+
+    # --- arguments ----------------------------------------------------------------------------
+
+    def _layout_of(
+        self, args: Any, kwargs: Any
+    ) -> tuple[list[str], set[int], list[tuple[str, Any]]]:
+        """Of each leaf of the arguments its name; which are static; and objects to walk through."""
+        names: list[str] = []
+        static: set[int] = set()
+        roots: list[tuple[str, Any]] = []
+        for name, tree in [*zip(self._positional(args), args, strict=True), *kwargs.items()]:
+            for path, leaf in _paths(name, tree):
+                if name in self._static or not _is_data(leaf):
+                    static.add(len(names))
+                    if not isinstance(leaf, (str, bytes, bool, type(None))):
+                        roots.append((path, leaf))
+                names.append(path)
+        return names, static, roots
+
+    def _positional(self, args: Sequence[Any]) -> Iterator[str]:
+        rest = len(args) - len(self._parameters)
+        yield from self._parameters[: len(args)]
+        yield from (f"argument_{i}" for i in range(max(rest, 0)))
+
+    def _kinds(self, args: Any, kwargs: Any, arguments: Sequence[Any]) -> Any:
+        """What arguments have to have in common to share a program."""
+        if not self._static and not kwargs and all(type(a) is np.ndarray for a in args):
+            return tuple((a.shape, a.dtype) for a in args)
+        parts: list[Any] = [_structure((args, kwargs))]
+        positional = zip(self._positional(args), args, strict=True)
+        for name, tree in [*positional, *kwargs.items()]:
+            parts.extend(_kind(leaf, name in self._static) for _, leaf in _paths(name, tree))
+        shared = len({id(a) for a in arguments}) != len(arguments)
+        parts.append(tuple(_first(arguments)) if shared else None)
+        return tuple(parts)
+
+
+def _first(arguments: Sequence[Any]) -> Iterator[int]:
+    """For each argument, the first that is the same object."""
+    seen: dict[int, int] = {}
+    for i, argument in enumerate(arguments):
+        yield seen.setdefault(id(argument), i)
+
+
+def _kind(leaf: Any, static: bool) -> Any:
+    if static or not _is_data(leaf):
+        try:
+            hash(leaf)
+        except TypeError as error:
+            raise ArgumentError(
+                f"compile: expected a static argument that can be compared; got "
+                f"{type(leaf).__name__}; give a tuple, number or text"
+            ) from error
+        return type(leaf), leaf
+    if isinstance(leaf, Tensor):
+        return "Tensor", leaf.shape, leaf.dtype, leaf.requires_grad
+    if isinstance(leaf, (np.ndarray, np.generic)):
+        return leaf.shape, leaf.dtype
+    return type(leaf)
+
+
+def _is_data(leaf: Any) -> bool:
+    """Whether an argument is something that a program computes with."""
+    numbers = (np.ndarray, np.generic, Tensor, np.random.Generator, np.random.RandomState)
+    return isinstance(leaf, numbers) or type(leaf) in (int, float)
+
+
+def _structure(tree: Any) -> Any:
+    if type(tree) in (tuple, list):
+        return type(tree), *map(_structure, tree)
+    if isinstance(tree, dict):
+        return dict, *((key, _structure(item)) for key, item in tree.items())
+    return None if tree is None else 0
+
+
+def _paths(name: str, tree: Any) -> Iterator[tuple[str, Any]]:
+    """Each leaf of a tree with a name for it."""
+    items: Iterable[tuple[Any, Any]]
+    if tree is None:
+        return
+    if isinstance(tree, (tuple, list)):
+        items = enumerate(tree)
+    elif isinstance(tree, dict):
+        items = tree.items()
+    else:
+        yield name, tree
+        return
+    for key, item in items:
+        yield from _paths(f"{name}_{key}", item)
+
+
+def _parameters(function: Callable[..., Any]) -> list[str]:
+    try:
+        found = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):  # a function that does not say
+        return []
+    plain = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return [p.name for p in found if p.kind in plain]
+
+
+def _static_names(static: Any, parameters: Sequence[str]) -> frozenset[str]:
+    given = (static,) if isinstance(static, (str, int)) else tuple(static)
+    names = set()
+    for item in given:
+        if isinstance(item, int) and not isinstance(item, bool):
+            if not -len(parameters) <= item < len(parameters):
+                raise ArgumentError(
+                    f"compile: expected static= of the {len(parameters)} parameters; got {item}"
+                )
+            item = parameters[item]
+        if item not in parameters:
+            raise ArgumentError(
+                f"compile: expected static= to name parameters, some of {', '.join(parameters)}; "
+                f"got {item!r}"
+            )
+        names.add(item)
+    return frozenset(names)

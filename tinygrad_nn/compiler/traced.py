@@ -1,0 +1,368 @@
+"""The arrays that a step computes with while it is traced.
+
+A traced array answers to NumPy's functions, operators and methods, and hands every call to its
+trace. Its shape and dtype are known; whoever asks for its values is refused, with the line where
+it happened.
+"""
+
+import operator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, NoReturn
+from weakref import WeakSet
+
+import numpy as np
+from numpy.lib.mixins import NDArrayOperatorsMixin
+
+from .._typing import Array, Shape
+from ..autograd import Tensor
+from ..errors import TraceError
+from ..primitives import Deferred, dot
+from .operations import add_at, astype, copy, set_item
+from .program import Value
+
+if TYPE_CHECKING:
+    from .trace import Trace
+
+__all__ = ["Traced", "plain", "traced_in"]
+
+# What describes an array without its values may be asked of a traced one as it is.
+_DESCRIBING = {np.shape, np.ndim, np.size, np.result_type, np.can_cast, np.iscomplexobj,
+               np.isrealobj, np.common_type, np.min_scalar_type}  # fmt: skip
+# The shape of what these return depends on values, which the next batch may not share.
+_SHAPED_BY_VALUES = {np.nonzero, np.flatnonzero, np.argwhere, np.unique, np.unique_values,
+                     np.unique_all, np.unique_counts, np.unique_inverse, np.extract, np.compress,
+                     np.union1d, np.intersect1d, np.setdiff1d, np.setxor1d, np.trim_zeros,
+                     np.delete, np.bincount}  # fmt: skip
+# ndarray's operator ** takes these exponents by functions of their own; so does the program.
+_POWERS = {2: np.square, 0.5: np.sqrt, -1: np.reciprocal, 1: np.positive}
+
+
+class Traced(NDArrayOperatorsMixin, Deferred):
+    """An array of a step that is being traced."""
+
+    __slots__ = ("__weakref__", "_base", "_views", "concrete", "tape", "value")
+
+    __hash__ = object.__hash__
+
+    def __init__(self, trace: "Trace", value: Value, concrete: Any) -> None:
+        self.tape = trace
+        self.value = value
+        self.concrete = concrete  # what it is in this run
+        self._views: WeakSet[Traced] = WeakSet()  # the arrays that share its memory
+        self._base: Traced | None = None
+
+    def __repr__(self) -> str:
+        return f"<traced {self.value.name or 'array'} {self.dtype}{list(self.shape)}>"
+
+    # --- what is known of it ------------------------------------------------------------------
+
+    @property
+    def shape(self) -> Shape:
+        """The length of each axis."""
+        return self.value.shape
+
+    @property
+    def dtype(self) -> Any:
+        """The dtype of the elements."""
+        return self.value.dtype
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return len(self.value.shape)
+
+    @property
+    def size(self) -> int:
+        """The number of elements."""
+        return self.value.size
+
+    @property
+    def itemsize(self) -> int:
+        """The bytes that one element takes."""
+        return int(self.value.dtype.itemsize)
+
+    @property
+    def nbytes(self) -> int:
+        """The bytes that all elements take."""
+        return self.value.nbytes
+
+    def __len__(self) -> int:
+        if not self.shape:
+            raise TypeError("len() of unsized object")
+        return self.shape[0]
+
+    # --- calls --------------------------------------------------------------------------------
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        if any(isinstance(i, Tensor) for i in inputs):
+            return NotImplemented  # a Tensor records the call, and comes here with plain values
+        outputs = kwargs.pop("out", ())
+        if method == "at":
+            target, index, *rest = inputs
+            if ufunc is not np.add:
+                self.tape.refuse(f"{ufunc.__name__}.at()", remedy="use np.where, or np.add.at")
+            return self._write_into(target, add_at, index, *rest)
+        function = ufunc if method == "__call__" else getattr(ufunc, method)
+        result = self.tape.call(function, inputs, kwargs)
+        if outputs:
+            return self._replace_outputs(outputs, result)
+        return result
+
+    def __array_function__(
+        self,
+        function: Callable[..., Any],
+        types: Sequence[type],
+        args: Sequence[Any],
+        kwargs: dict[str, Any],
+    ) -> Any:
+        if any(issubclass(kind, Tensor) for kind in types):
+            return NotImplemented
+        if function in _DESCRIBING:
+            return function(*plain(list(args)), **plain(kwargs))
+        if function in _SHAPED_BY_VALUES or (function is np.where and len(args) == 1):
+            self.tape.refuse(
+                f"the shape of numpy.{function.__name__}(), which follows from the values",
+                remedy="use np.where(mask, x, 0), or compute it outside and pass it as an argument",
+            )
+        out = kwargs.pop("out", None)
+        if function is np.copyto:
+            target, source = args[:2]
+            return self._write_into(target, set_item, kwargs.get("where", Ellipsis), source)
+        result = self.tape.call(function, args, kwargs)
+        return result if out is None else self._replace_outputs((out,), result)
+
+    def __getitem__(self, index: Any) -> Any:
+        _refuse_masks(self.tape, index)
+        return self.tape.call(operator.getitem, (self, index), {})
+
+    def __iter__(self) -> Iterator[Any]:
+        return (self[i] for i in range(len(self)))
+
+    # --- writing ------------------------------------------------------------------------------
+
+    def __setitem__(self, index: Any, values: Any) -> None:
+        self._write_into(self, set_item, index, values)
+
+    def fill(self, value: Any) -> None:
+        """Set every element."""
+        self[...] = value
+
+    def _write_into(self, target: Any, how: Callable[..., Any], *args: Any) -> None:
+        """Let an array be another value from now on. Values that were read before stay."""
+        if not isinstance(target, Traced):
+            self.tape.refuse(
+                "writing into a plain array", remedy="make the array from a traced one, as with "
+                "np.zeros_like(x), or pass it as an argument"
+            )  # fmt: skip
+        # What shares its memory would have to change as well, and an equation changes nothing.
+        if target._base is not None or len(target._views):
+            self.tape.refuse(
+                "writing into an array that shares its memory with another", target.value.name,
+                remedy="write x = np.where(...), or into a .copy()"
+            )  # fmt: skip
+        new = self.tape.call(how, (target, *args), {})
+        target.value, target.concrete = new.value, new.concrete
+
+    def _replace_outputs(self, outputs: Sequence[Any], result: Any) -> Any:
+        """What out= does: the array given there is the result from now on."""
+        (out,) = outputs
+        self._write_into(out, set_item, Ellipsis, result)
+        return out
+
+    def share(self, other: "Traced") -> None:
+        """Remember that this array shares its memory with another."""
+        self._base = other._base or other
+        self._base._views.add(self)
+
+    # --- what a Deferred array does -----------------------------------------------------------
+
+    def private(self) -> "Traced":
+        """The same value under a handle of its own."""
+        return Traced(self.tape, self.value, self.concrete)
+
+    def refuse(self, how: str) -> NoReturn:
+        """Raise: there is no value to be looked at."""
+        self.tape.refuse(how, self.value.name)
+
+    def __ensure_within__(self, low: float, high: float, where: str, remedy: str) -> None:
+        self.tape.expect_within(self, low, high, where, remedy)
+
+    @property
+    def guarded(self) -> bool:
+        """Whether walks backward take care of what is not selected."""
+        return self.tape.guarded
+
+    def follow(self, walk: Iterator[Any]) -> Iterator[Any]:
+        """Take note of a walk backward."""
+        return self.tape.follow(walk)
+
+    def expect_finite(self, arrays: Iterable[Array]) -> None:
+        """Have the program notice what is not finite."""
+        self.tape.expect_finite(arrays)
+
+    def call(self, function: Callable[..., Any], *arrays: Array, **static: Any) -> Array:
+        """Write down a call of a function that cannot be looked into."""
+        return self.tape.call(function, arrays, static)
+
+    # --- refusals -----------------------------------------------------------------------------
+
+    def __bool__(self) -> bool:
+        self.refuse("the truth, as `if` and `while` need it,")
+
+    def __float__(self) -> float:
+        self.refuse("float()")
+
+    def __int__(self) -> int:
+        self.refuse("int()")
+
+    def __index__(self) -> int:
+        self.refuse("the index, as range() and slices need it,")
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
+        self.refuse("numpy.asarray()")
+
+    def item(self, *args: Any) -> Any:
+        """Refused: there is no value yet."""
+        self.refuse(".item()")
+
+    def tolist(self) -> Any:
+        """Refused: there is no value yet."""
+        self.refuse(".tolist()")
+
+    def __contains__(self, value: Any) -> bool:
+        self.refuse("the truth of `in`")
+
+    def __format__(self, spec: str) -> str:
+        if spec:
+            self.refuse("the digits, as a format needs them,")
+        return repr(self)
+
+    def check(self, trace: "Trace") -> None:
+        """Refuse an array of another trace, which has nothing to say to this one."""
+        self.tape.check_open(repr(self))
+        if self.tape is not trace:
+            raise TraceError(
+                f"compile: expected arrays of one step; got {self!r} of another that is being "
+                f"traced; return it from there"
+            )
+
+    # --- ndarray's face -----------------------------------------------------------------------
+
+    def __pow__(self, exponent: Any) -> Any:
+        if type(exponent) in (int, float) and self.dtype.kind == "f" and exponent in _POWERS:
+            return _POWERS[exponent](self)
+        return np.power(self, exponent)
+
+    @property
+    def T(self) -> Any:  # noqa: N802  NumPy's own name
+        """The transpose: all axes in reverse order."""
+        return np.transpose(self)
+
+    @property
+    def mT(self) -> Any:  # noqa: N802  NumPy's own name
+        """The transpose of each matrix."""
+        return np.matrix_transpose(self)
+
+    @property
+    def real(self) -> Any:
+        """The real part: all of it."""
+        return self
+
+    @property
+    def flat(self) -> Any:
+        """The elements in a row."""
+        return np.ravel(self)
+
+    def reshape(self, *shape: Any, order: Any = "C") -> Any:
+        """The same elements in another shape, as `numpy.reshape`."""
+        return np.reshape(self, shape[0] if len(shape) == 1 else shape, order=order)
+
+    def transpose(self, *axes: Any) -> Any:
+        """The axes in another order, as `numpy.transpose`."""
+        return np.transpose(self, (axes[0] if len(axes) == 1 else axes) or None)
+
+    def astype(self, dtype: Any, **options: Any) -> Any:
+        """The elements in another dtype."""
+        return self.tape.call(astype, (self, np.dtype(dtype)), {})
+
+    def copy(self, order: str = "C") -> Any:
+        """The same elements in an array of their own."""
+        return self.tape.call(copy, (self,), {})
+
+    def flatten(self, order: Any = "C") -> Any:
+        """The elements in a row, in an array of their own."""
+        return np.ravel(self, order).copy()
+
+    def dot(self, other: Any) -> Any:
+        """The product, as `numpy.dot`."""
+        return dot(self, other)
+
+
+def _method(name: str) -> Callable[..., Any]:
+    function = getattr(np, name)
+
+    def method(self: Any, *args: Any, **kwargs: Any) -> Any:
+        return function(self, *args, **kwargs)
+
+    method.__name__, method.__doc__ = name, f"As `numpy.{name}`, of this array."
+    return method
+
+
+def _in_place(ufunc: Any) -> Callable[..., Any]:
+    def operator(self: Any, other: Any) -> Any:
+        return ufunc(self, other, out=self)
+
+    return operator
+
+
+_METHODS = """all any argmax argmin argpartition argsort choose clip compress conj conjugate cumprod
+    cumsum diagonal max mean min nonzero prod ravel repeat round searchsorted squeeze std sum
+    swapaxes take trace var"""
+for _name in _METHODS.split():
+    setattr(Traced, _name, _method(_name))
+for _name, _ufunc in (
+    ("add", np.add), ("sub", np.subtract), ("mul", np.multiply), ("truediv", np.divide),
+    ("floordiv", np.floor_divide), ("mod", np.remainder), ("pow", np.power),
+):  # fmt: skip
+    setattr(Traced, f"__i{_name}__", _in_place(_ufunc))
+
+
+def _refuse_masks(trace: "Trace", index: Any) -> None:
+    """Refuse a traced mask as an index: how much it selects follows from its values."""
+    for part in index if isinstance(index, tuple) else (index,):
+        if isinstance(part, (Traced, Tensor)) and part.dtype == bool:
+            trace.refuse(
+                "x[mask], whose shape follows from the values",
+                remedy="use np.where(mask, x, 0), or pass the mask as a static argument",
+            )
+
+
+def plain(tree: Any) -> Any:
+    """The values of this run in the places of traced arrays."""
+    if isinstance(tree, Traced):
+        return tree.concrete
+    if isinstance(tree, Tensor):
+        return plain(tree._node.value)
+    kind = type(tree)
+    if kind is list or kind is tuple:
+        return kind(plain(item) for item in tree)
+    if kind is dict:
+        return {key: plain(item) for key, item in tree.items()}
+    if kind is slice:
+        return slice(plain(tree.start), plain(tree.stop), plain(tree.step))
+    return tree
+
+
+def traced_in(tree: Any) -> Iterator[Traced]:
+    """The traced arrays in a tree of arguments."""
+    if isinstance(tree, Traced):
+        yield tree
+    elif isinstance(tree, Tensor):
+        yield from traced_in(tree._node.value)
+    elif type(tree) in (list, tuple):
+        for item in tree:
+            yield from traced_in(item)
+    elif type(tree) is dict:
+        yield from traced_in(list(tree.values()))
+    elif type(tree) is slice:
+        yield from traced_in([tree.start, tree.stop, tree.step])
