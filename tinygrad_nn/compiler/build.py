@@ -10,9 +10,10 @@ from ..autograd import Tensor
 from .emit import Layout, Source, emit
 from .names import Names, identifier
 from .operations import copy
-from .passes import improved
+from .packing import Pack, State, packed
+from .passes import improved, without_dead_code
 from .plan import Plan, plan_memory
-from .program import Equation, Program, Value
+from .program import Equation, Program, Value, check
 from .slots import (
     ArgumentSource,
     ArraySink,
@@ -43,7 +44,9 @@ class Built:
     positions: Sequence[int]  # which leaves of the arguments the function takes
     result_count: int  # how many values it returns
     reads: Mapping[str, Origin]  # for each key of the state, where it is read
-    kinds: Mapping[str, Value]  # for each key of the new state, what it has to be
+    kinds: Mapping[str, Value]  # and what it has to be
+    makes: Mapping[str, Value]  # for each key of the new state, what it is
+    packs: Sequence[Pack]  # which parts of the state are pieces of one
     writes: Sequence[tuple[Sink, Any]]  # sinks, with keys of the new state in the tree
     returned: Any  # the tree of what is returned, with numbers of the program's results
 
@@ -57,24 +60,33 @@ class Built:
         return self.function(*passed)
 
 
-def build(recipe: Recipe, name: str) -> Built:
+def build(recipe: Recipe, name: str, arguments: Sequence[Any]) -> Built:
     """Improve a traced program, lay it out, write it, and make it a function."""
     origins = dict(zip(recipe.program.inputs, recipe.sources, strict=True))
     keys = _Keys(recipe, replace(recipe.program), origins)
     program = improved(keys.program)
     used = set(program.inputs)
-    new = [(key, program.outputs[index]) for key, index in keys.new]
     returned = [program.outputs[index] for index in keys.returned]
+    reads = {key: origins[v] for v, key in keys.old.items() if v in used}
+    program, state = packed(
+        program,
+        State(
+            {v: key for v, key in keys.old.items() if v in used},
+            [(key, program.outputs[index]) for key, index in keys.new],
+        ),
+        lambda key: reads[key].read(arguments),
+    )
+    program = check(without_dead_code(program), "packing")
     layout = Layout(
         name=identifier(name, "step"),
-        arguments={v: v.name for v in program.inputs if isinstance(origins[v], ArgumentSource)},
-        state={v: key for v, key in keys.old.items() if v in used},
-        new=new,
+        arguments={v: v.name for v in program.inputs if isinstance(origins.get(v), ArgumentSource)},
+        state={v: key for v, key in state.old.items() if v in program.inputs},
+        new=state.new,
         returned=_as_returned(returned),
         gradients=recipe.gradients,
         title=f"{name}, as a program of NumPy alone.",
     )
-    slots = {value: key for key, value in reversed(new) if isinstance(value, Value)}
+    slots = {value: key for key, value in reversed(state.new) if isinstance(value, Value)}
     plan = plan_memory(program, layout.state, slots, {*_values(returned)} - slots.keys())
     source = emit(program, layout, plan)
     return Built(
@@ -85,8 +97,10 @@ def build(recipe: Recipe, name: str) -> Built:
         loaded(source),
         [origins[v].position for v in layout.arguments],  # type: ignore[union-attr]
         len(returned),
-        {key: origins[v] for v, key in layout.state.items()},
-        {key: value for key, value in new if isinstance(value, Value)},
+        reads,
+        {key: v for v, key in keys.old.items() if v in used},
+        {key: value for key, value in state.new if isinstance(value, Value)},
+        state.packs,
         keys.writes,
         recipe.returned,
     )

@@ -4,6 +4,7 @@ The text is complete: buffers, constants, and one function. With a plan every ar
 a buffer; without one, each line makes a new array, as in a notebook.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,8 +15,15 @@ from .._typing import Array, Shape
 from .expressions import Writer, is_numpy
 from .literals import array_text, dtype_text, is_short, literal
 from .names import Names, identifier
-from .operations import ARITHMETIC, add_at, expect_finite, expect_within, set_item
-from .plan import Plan, is_view
+from .operations import (
+    ARITHMETIC,
+    add_at,
+    expect_finite,
+    expect_within,
+    set_item,
+    side_by_side,
+)
+from .plan import Memory, Plan, is_view
 from .program import Equation, Program, Value
 
 __all__ = ["Layout", "Source", "emit"]
@@ -71,6 +79,7 @@ class _Emitter:
         self.users = program.users()
         self.arrays: dict[str, Array] = {}
         self.writer = Writer(self.text, self.callables)
+        self.fetched: set[Memory] = set()  # what of the new state has a name already
         self.heading = ""
         self.part: object = None
         self.lines: list[str] = []
@@ -156,7 +165,8 @@ class _Emitter:
         lines = ["# Memory that every step writes into."]
         for memory in self.plan.buffers:
             names = list(dict.fromkeys(self.names[v] for v in memory.values))
-            lines.append(f"{names[0]} = np.empty({memory.shape}, dtype={dtype_text(memory.dtype)})")
+            made = f"np.empty({memory.shape}, dtype={dtype_text(memory.dtype)})"
+            lines.append(f"{names[0]} = {self._piece(memory) if memory.whole else made}")
             lines += [f"{name} = {names[0]}  # its memory is free by then" for name in names[1:]]
         return [*lines, ""]
 
@@ -222,21 +232,48 @@ class _Emitter:
         else:
             self._write(equation, memory, comment)
 
-    def _target(self, memory: Any, value: Value) -> str:
+    def _target(self, memory: Memory, value: Value) -> str:
         """The array to write into; what belongs to the new state is fetched when it is first."""
         name = self.names[value]
-        if memory.slot and memory.values[0] is value:
+        if memory.whole is not None and memory.is_given and memory.values[0] is value:
+            self._target(memory.whole, memory.whole.values[0])
+            self._line(f"{name} = {self._piece(memory)}")
+        elif memory.slot and memory.values[0] is value and memory not in self.fetched:
+            self.fetched.add(memory)
             self._line(f"{name} = new[{memory.slot!r}]")
         return name
 
-    def _write(self, equation: Equation, memory: Any, comment: str) -> None:
+    def _piece(self, memory: Memory) -> str:
+        """A piece of a longer array, as an expression."""
+        whole = self.names[memory.whole.values[0]] if memory.whole else ""
+        size = math.prod(memory.shape)
+        text = f"{whole}[{memory.start}:{memory.start + size}]"
+        if len(memory.shape) != 1:
+            text += f".reshape({', '.join(map(str, memory.shape))})"
+        return text
+
+    def _write(self, equation: Equation, memory: Memory, comment: str) -> None:
+        if equation.function is side_by_side:
+            self._write_beside(equation, memory)
+            return
         target = self._target(memory, equation.output)
         if equation.function is np.full:
             self._line(f"{target}.fill({literal(equation.args[1])})", comment)
         else:
             self._line(self.writer.expression(equation, out=target), comment)
 
-    def _write_item(self, equation: Equation, memory: Any) -> None:
+    def _write_beside(self, equation: Equation, memory: Memory) -> None:
+        """What was not computed in its place is copied there."""
+        start = 0
+        for part in equation.args:
+            piece = self.memory.get(part)
+            if piece is None or piece.whole is not memory:
+                target = self._target(memory, equation.output)
+                text = self.text(part) if len(part.shape) == 1 else f"{self.text(part)}.ravel()"
+                self._line(f"{target}[{start}:{start + part.size}] = {text}")
+            start += part.size
+
+    def _write_item(self, equation: Equation, memory: Memory | None) -> None:
         array, index, values = equation.args
         name = self.names[equation.output]
         if memory is None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .literals import literal
-from .operations import ARITHMETIC, Draw, add_at, astype, copy, set_item
+from .operations import ARITHMETIC, Draw, add_at, astype, copy, set_item, side_by_side
 from .program import Equation, Value
 
 __all__ = ["Writer", "is_numpy", "path_of"]
@@ -23,6 +23,7 @@ _INFIX: dict[Any, str] = {
 }  # fmt: skip
 _METHODS = {np.sum: "sum", np.max: "max", np.amax: "max", np.min: "min", np.amin: "min",
             np.prod: "prod", np.any: "any", np.all: "all"}  # fmt: skip
+_OURS = {operator.getitem, set_item, add_at, astype, copy, side_by_side}
 _ATOM = 100  # how tightly a text holds together: names, calls and numbers most of all
 _BINDING = {"**": 60, "@": 50, "*": 50, "/": 50, "//": 50, "%": 50, "+": 40, "-": 40}
 _COMPARING = 30
@@ -57,7 +58,7 @@ def _is_same(found: Any, function: Any) -> bool:
 
 def is_numpy(function: Callable[..., Any]) -> bool:
     """Whether a program can call a function by its name in NumPy."""
-    known = function in ARITHMETIC or function in (operator.getitem, set_item, add_at, astype, copy)
+    known = function in ARITHMETIC or function in _OURS
     return known or isinstance(function, Draw) or path_of(function) is not None
 
 

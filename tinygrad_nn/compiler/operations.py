@@ -19,6 +19,7 @@ __all__ = [
     "expect_finite",
     "expect_within",
     "set_item",
+    "side_by_side",
 ]
 
 ARITHMETIC: dict[Callable[..., Any], str] = {
@@ -72,6 +73,11 @@ def add_at(x: Array, index: Any, values: Array) -> Array:
     new = np.array(x)
     np.add.at(new, index, values)
     return new
+
+
+def side_by_side(*arrays: Array) -> Array:
+    """All elements of several arrays in a row."""
+    return np.concatenate([np.ravel(a) for a in arrays])
 
 
 def expect_within(array: Array, low: float, high: float, where: str, remedy: str) -> None:

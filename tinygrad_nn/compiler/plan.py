@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .operations import add_at, set_item
+from .operations import add_at, set_item, side_by_side
 from .program import Equation, Program, Value
 
 __all__ = ["Memory", "Plan", "can_write", "is_view", "plan_memory"]
@@ -21,18 +21,26 @@ _VIEWS = {np.reshape, np.transpose, np.swapaxes, np.expand_dims, np.squeeze, np.
           np.moveaxis, np.ravel, np.matrix_transpose, operator.getitem, np.diagonal}  # fmt: skip
 _REDUCTIONS = {np.sum, np.max, np.min, np.prod, np.add.reduce, np.maximum.reduce,
                np.minimum.reduce, np.amax, np.amin}  # fmt: skip
-_WRITING = {set_item, add_at, np.full}
+_WRITING = {set_item, add_at, np.full, side_by_side}
 
 
 class Memory:
-    """A buffer, or a place that is given from outside, such as a parameter's new value."""
+    """A buffer, a place that is given from outside, or a piece of one of these."""
 
-    __slots__ = ("dtype", "shape", "slot", "values")
+    __slots__ = ("dtype", "shape", "slot", "start", "values", "whole")
 
-    def __init__(self, value: Value, slot: str = "") -> None:
+    def __init__(
+        self, value: Value, slot: str = "", whole: "Memory | None" = None, start: int = 0
+    ) -> None:
         self.shape, self.dtype = value.shape, value.dtype
         self.slot = slot  # the key of the new state, where it is one
+        self.whole, self.start = whole, start  # what it is a piece of, and where that begins
         self.values: list[Value] = []  # what is written into it, one after the other
+
+    @property
+    def is_given(self) -> bool:
+        """Whether it belongs to the new state, so that it is there only while a step runs."""
+        return bool(self.slot or (self.whole and self.whole.slot))
 
 
 class Plan(NamedTuple):
@@ -45,7 +53,11 @@ class Plan(NamedTuple):
     @property
     def buffers(self) -> list[Memory]:
         """The buffers to be made, in the order of their first use."""
-        found = dict.fromkeys(m for m in self.memory.values() if not m.slot)
+        found: dict[Memory, None] = {}
+        for memory in self.memory.values():
+            for part in (memory.whole, memory):
+                if part is not None and not part.is_given:
+                    found[part] = None
         return list(found)
 
 
@@ -104,6 +116,7 @@ class _Planner:
         self.made: dict[Value, int] = {}
         self.last: dict[Value, float] = {}  # the last use of a value, or of a view of it
         self.memory: dict[Value, Memory] = {}
+        self.pieces: dict[Value, Memory] = {}  # what is part of a longer array, and that
         self.free: dict[tuple[object, object], list[Memory]] = {}
         self._find_lives()
 
@@ -125,12 +138,15 @@ class _Planner:
     def plan(self) -> Plan:
         """Give every value its memory, in the order in which they are made."""
         wanted = self._wanted_slots()
+        self._lay_out_pieces(wanted)
         for i, equation in enumerate(self.program.equations):
             if can_write(equation) and equation.output not in self.base:
                 value = equation.output
                 slot = wanted.get(value)
-                if slot is not None:
-                    memory: Memory | None = self.new[slot]
+                if value in self.pieces:
+                    memory: Memory | None = self.pieces[value]
+                elif slot is not None:
+                    memory = self.new[slot]
                 elif value in self.returned:
                     memory = None
                 else:
@@ -140,9 +156,25 @@ class _Planner:
                     self.memory[value] = memory
             self._release(equation, i)
         without = sum(v.nbytes for v in self.memory)
-        distinct = dict.fromkeys(m for m in self.memory.values() if not m.slot)
+        distinct = dict.fromkeys(m for m in self.memory.values() if not m.is_given and not m.whole)
         held = sum(m.values[0].nbytes for m in distinct)
         return Plan(self.memory, without, held)
+
+    def _lay_out_pieces(self, wanted: Mapping[Value, str]) -> None:
+        """Let what is put side by side be written there at once."""
+        makers = {o: e for e in self.program.equations for o in e.outputs}
+        for equation in self.program.equations:
+            if equation.function is not side_by_side:
+                continue
+            flat, start = equation.output, 0
+            slot = wanted.get(flat)
+            whole = self.pieces[flat] = Memory(flat) if slot is None else self.new[slot]
+            for part in equation.args:
+                maker = makers.get(part)
+                fits = maker is not None and can_write(maker) and part not in self.base
+                if fits and part not in wanted and part not in self.returned:
+                    self.pieces[part] = Memory(part, "", whole, start)
+                start += part.size
 
     # --- the places of the state --------------------------------------------------------------
 
@@ -205,7 +237,8 @@ class _Planner:
             return None
         for operand in operands:
             memory = self.memory.get(operand)
-            if memory and not memory.slot and self._can_overwrite(operand, value, i):
+            shared = memory and not memory.is_given and operand not in self.pieces
+            if memory and shared and self._can_overwrite(operand, value, i):
                 self.last[operand] = -1  # its memory goes on
                 return memory
         return None
@@ -217,5 +250,7 @@ class _Planner:
     def _release(self, equation: Equation, i: int) -> None:
         for value in dict.fromkeys(map(self._base, [*equation.inputs, *equation.outputs])):
             memory = self.memory.get(value)
-            if memory and not memory.slot and self.last[value] == i:
+            if memory is None or memory.is_given or value in self.pieces:
+                continue
+            if self.last[value] == i:
                 self.free.setdefault((value.shape, value.dtype.str), []).append(memory)

@@ -5,7 +5,7 @@ once: whatever happens in the middle of a step, the state stays as it was before
 the spares of the next step, except where somebody still looks at one; those are left to them.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from sys import getrefcount
 from typing import Any
 
@@ -13,6 +13,7 @@ import numpy as np
 
 from .build import Built
 from .glue import commit_function, guard_function, read_function
+from .packing import Pack
 from .program import Value
 from .slots import GradientSink, PlaceSink, Sink, TensorSink, owned
 from .surroundings import Edge
@@ -37,14 +38,23 @@ class Runner:
         self._unchanged = guard_function(self.edges, *self._flags)
         self._read = read_function(built.reads.values())
         self._commit = commit_function(built.writes, built.returned, built.result_count)
-        self._kinds = list(built.layout.state)
+        self._kinds = list(built.kinds.values())
         self._keys = list(built.reads)
         self._values: tuple[Any, ...] = ()
-        self._written = {key: v for key, v in built.kinds.items() if v.shape and not v.weak}
-        self._spares: list[Any] = [_fresh(v) for v in self._written.values()]
-        self._published: list[Any] = [_fresh(v) for v in self._written.values()]
-        self._alone = [_ALONE] * len(self._spares)
+        self._shared = [p.parts for p in built.packs if p.is_number and p.parts[0] in built.reads]
         self._generators = [i for i, v in enumerate(self._kinds) if v.dtype == object]
+        self._names, self._alone = _counted(built)
+        self._spares: list[Any] = self._fresh_arrays()
+        self._published: list[Any] = self._fresh_arrays()
+        self._current: dict[str, Any] = {}  # what the last step has put in its place
+
+    def _fresh_arrays(self) -> list[Any]:
+        """New arrays for all parts of the new state; pieces of one are views of it."""
+        arrays = {key: _fresh(v) for key, v in self.built.makes.items() if v.shape and not v.weak}
+        for pack in self.built.packs:
+            if pack.key in arrays:
+                arrays.update(zip(pack.parts, _pieces(arrays[pack.key], pack), strict=True))
+        return [arrays[name] for name in self._names]
 
     # --- before -------------------------------------------------------------------------------
 
@@ -61,7 +71,12 @@ class Runner:
             if value is not self._known(i) and not _is_of(self._kinds[i], value):
                 return False
         self._values = values
-        return True
+        return self._numbers_agree(values)
+
+    def _numbers_agree(self, values: Sequence[Any]) -> bool:
+        """Whether counters that are one in the program are equal."""
+        by_key = dict(zip(self._keys, values, strict=True)) if self._shared else {}
+        return all(len({by_key[part] for part in parts}) == 1 for parts in self._shared)
 
     def _known(self, i: int) -> Any:
         return self._values[i] if self._values else None
@@ -84,16 +99,19 @@ class Runner:
         Raises:
             Unfinished: something went wrong, and the state is as it was.
         """
+        if [getrefcount(a) for a in self._spares] != self._alone:
+            self._spares = self._fresh_arrays()  # somebody holds one of them: it is left to them
         spares = self._spares
-        if [getrefcount(a) for a in spares] != self._alone:
-            self._replace_spares()
         for array in spares:
             if not array.flags.writeable:  # somebody had a read-only view of it
                 array.flags.writeable = True
         values, self._values = self._values, ()
         drawn = [(values[i], _state_of(values[i])) for i in self._generators]
         state = dict(zip(self._keys, values, strict=True))
-        new = dict(zip(self._written, spares, strict=True))
+        for pack in self.built.packs:
+            if pack.parts[0] in state:
+                state[pack.key] = self._whole(pack, state)
+        new = dict(zip(self._names, spares, strict=True))
         try:
             result = self.built.call(arguments, state, new)
         except BaseException as error:
@@ -102,17 +120,25 @@ class Runner:
             if isinstance(error, Exception):
                 raise Unfinished from error
             raise
+        for pack in self.built.packs:
+            if pack.is_number and pack.key in new:
+                new.update(dict.fromkeys(pack.parts, new[pack.key]))
         returned = self._commit(arguments, new, result)
         # What was published in the last step is free now, if nobody holds it.
-        self._spares, self._published = self._published, spares
+        self._spares, self._published, self._current = self._published, spares, new
         return returned
 
-    def _replace_spares(self) -> None:
-        """Leave the arrays that somebody holds to them."""
-        counts = [getrefcount(a) for a in self._spares]
-        for i, (value, count) in enumerate(zip(self._written.values(), counts, strict=True)):
-            if count != _ALONE:
-                self._spares[i] = _fresh(value)
+    def _whole(self, pack: Pack, state: Mapping[str, Any]) -> Any:
+        """The one array that parts of the state are pieces of; a new one, if they are not."""
+        parts = [state[part] for part in pack.parts]
+        if pack.is_number:
+            return parts[0]
+        current = self._current
+        if pack.key in current and all(
+            part is current[name] for name, part in zip(pack.parts, parts, strict=True)
+        ):
+            return current[pack.key]
+        return np.concatenate([part.ravel() for part in parts])
 
     # --- when the program does not finish -----------------------------------------------------
 
@@ -164,6 +190,25 @@ def _look(sink: Sink, arguments: Sequence[Any]) -> Callable[[], None]:
 
 def _fresh(value: Value) -> Any:
     return np.empty(value.shape, dtype=value.dtype)
+
+
+def _pieces(whole: Any, pack: Pack) -> list[Any]:
+    """The views of an array that are the parts of the state."""
+    starts = np.cumsum([0, *(v.size for v in pack.values)]).tolist()
+    return [
+        whole[start : start + v.size].reshape(v.shape)
+        for start, v in zip(starts, pack.values, strict=False)
+    ]
+
+
+def _counted(built: Built) -> tuple[list[str], list[int]]:
+    """The keys of the arrays of the new state, and how often each is referred to by us alone."""
+    counts = {key: _ALONE for key, v in built.makes.items() if v.shape and not v.weak}
+    for pack in built.packs:
+        if pack.key in counts:
+            counts[pack.key] += len(pack.parts)  # each piece refers to the whole
+            counts.update(dict.fromkeys(pack.parts, _ALONE))
+    return list(counts), list(counts.values())
 
 
 def _is_of(kind: Value, value: Any) -> bool:

@@ -197,11 +197,11 @@ class CompiledStep:
         started = time.perf_counter()
         recipe = self._traced(args, kwargs, False, guarded)
         traced = time.perf_counter()
-        built = build(recipe, self._name)
+        built = build(recipe, self._name, leaves((args, kwargs)))
         if any(isinstance(origin, GradientSource) for origin in built.reads.values()):
             # It looks at gradients of before: so it matters whether there are any.
             recipe = self._traced(args, kwargs, True, guarded)
-            built = build(recipe, self._name)
+            built = build(recipe, self._name, leaves((args, kwargs)))
         self.stats.traces += 1
         self.stats.trace_seconds += traced - started
         self.stats.build_seconds += time.perf_counter() - traced

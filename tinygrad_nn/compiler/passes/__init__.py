@@ -5,7 +5,7 @@ from .algebra import simplified
 from .dead import without_dead_code
 from .repetition import without_repetition
 
-__all__ = ["improved"]
+__all__ = ["improved", "without_dead_code"]
 
 PASSES = (without_dead_code, without_repetition, simplified, without_repetition, without_dead_code)
 
