@@ -50,6 +50,11 @@ class Built:
     writes: Sequence[tuple[Sink, Any]]  # sinks, with keys of the new state in the tree
     returned: Any  # the tree of what is returned, with numbers of the program's results
 
+    @property
+    def state_parts(self) -> set[str]:
+        """The keys of the new state, and of the parts of what is made of several."""
+        return {*self.makes, *(part for pack in self.packs for part in pack.parts)}
+
     def call(self, arguments: Sequence[Any], state: dict[str, Any], new: dict[str, Any]) -> Any:
         """Call the function with what it takes."""
         passed = [arguments[i] for i in self.positions]

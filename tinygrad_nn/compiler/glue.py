@@ -143,7 +143,6 @@ def commit_function(
         elif isinstance(sink, ArraySink):
             lines.append(f"{text.of(np.copyto)}({text.source(sink.source)}, {value})")
         elif isinstance(sink, GradientSink):
-            value = value if tree is None else f"asarray({value})"
             lines.append(f"{text.tensor(sink.owner)}._node.leaf.grad = {value}")
         else:
             lines.append(f"{text.of(rebind)}({text.tensor(sink.owner)}, {value})")

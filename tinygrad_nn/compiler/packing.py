@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .._typing import Array
 from .operations import ARITHMETIC, expect_finite, side_by_side
 from .plan import is_elementwise
 from .program import Equation, Program, Value, substitute
@@ -33,6 +34,10 @@ class Pack(NamedTuple):
     def is_number(self) -> bool:
         """Whether it is a Python number that all of them share."""
         return self.values[0].weak
+
+    def pieces(self, whole: Array) -> list[Array]:
+        """The views of an array that are its parts."""
+        return [whole[start : start + v.size].reshape(v.shape) for start, v in _starts(self.values)]
 
 
 @dataclass(frozen=True)

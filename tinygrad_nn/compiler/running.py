@@ -5,15 +5,15 @@ once: whatever happens in the middle of a step, the state stays as it was before
 the spares of the next step, except where somebody still looks at one; those are left to them.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from sys import getrefcount
+import operator
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
+from .banks import Bank
 from .build import Built
 from .glue import commit_function, guard_function, read_function
-from .packing import Pack
 from .program import Value
 from .slots import GradientSink, PlaceSink, Sink, TensorSink, owned
 from .surroundings import Edge
@@ -29,7 +29,7 @@ class Unfinished(Exception):  # noqa: N818  not an error: the step itself says w
 
 
 class Runner:
-    """A program, with the arrays that it writes the new state into."""
+    """A program, with the memory that it writes the new state into."""
 
     def __init__(self, built: Built, recipe: Recipe) -> None:
         self.built = built
@@ -40,21 +40,17 @@ class Runner:
         self._commit = commit_function(built.writes, built.returned, built.result_count)
         self._kinds = list(built.kinds.values())
         self._keys = list(built.reads)
-        self._values: tuple[Any, ...] = ()
-        self._shared = [p.parts for p in built.packs if p.is_number and p.parts[0] in built.reads]
+        self._constant = [key for key in self._keys if key not in built.state_parts]
+        self._scalars = [k for k, v in built.makes.items() if not v.shape and not v.weak]
+        self._counters = [p for p in built.packs if p.is_number]
         self._generators = [i for i, v in enumerate(self._kinds) if v.dtype == object]
-        self._names, self._alone = _counted(built)
-        self._spares: list[Any] = self._fresh_arrays()
-        self._published: list[Any] = self._fresh_arrays()
-        self._current: dict[str, Any] = {}  # what the last step has put in its place
+        self._published, self._spare = self._bank(), self._bank()
+        self._expected: list[Any] = []  # what the last step has put where the state is read
+        self._state: dict[str, Any] = {}
+        self._values: Sequence[Any] = ()
 
-    def _fresh_arrays(self) -> list[Any]:
-        """New arrays for all parts of the new state; pieces of one are views of it."""
-        arrays = {key: _fresh(v) for key, v in self.built.makes.items() if v.shape and not v.weak}
-        for pack in self.built.packs:
-            if pack.key in arrays:
-                arrays.update(zip(pack.parts, _pieces(arrays[pack.key], pack), strict=True))
-        return [arrays[name] for name in self._names]
+    def _bank(self) -> Bank:
+        return Bank(self.built.makes, self.built.packs)
 
     # --- before -------------------------------------------------------------------------------
 
@@ -63,23 +59,27 @@ class Runner:
         try:
             if not self._unchanged(arguments) and not self._is_equal(arguments):
                 return False
-            values = self._read(arguments)
+            self._values = values = self._read(arguments)
         except (KeyError, IndexError, AttributeError, TypeError):
             return False
-        for i, value in enumerate(values):
-            # What was looked at in the last call has not become something else.
-            if value is not self._known(i) and not _is_of(self._kinds[i], value):
-                return False
-        self._values = values
-        return self._numbers_agree(values)
+        if self._expected and all(map(operator.is_, values, self._expected)):
+            self._state = self._published.state
+            return True
+        return self._takes(values)
 
-    def _numbers_agree(self, values: Sequence[Any]) -> bool:
-        """Whether counters that are one in the program are equal."""
-        by_key = dict(zip(self._keys, values, strict=True)) if self._shared else {}
-        return all(len({by_key[part] for part in parts}) == 1 for parts in self._shared)
-
-    def _known(self, i: int) -> Any:
-        return self._values[i] if self._values else None
+    def _takes(self, values: Sequence[Any]) -> bool:
+        """Whether a state that somebody else has put there is one for this program."""
+        if not all(map(_is_of, self._kinds, values)):
+            return False
+        state = dict(zip(self._keys, values, strict=True))
+        for pack in self.built.packs:
+            if pack.parts[0] in state:
+                parts = [state[part] for part in pack.parts]
+                if pack.is_number and any(part != parts[0] for part in parts):
+                    return False  # counters that are one in the program
+                state[pack.key] = parts[0] if pack.is_number else _joined(parts)
+        self._state = state
+        return True
 
     def _is_equal(self, arguments: Sequence[Any]) -> bool:
         """The same with numbers that are equal, but other objects."""
@@ -99,46 +99,31 @@ class Runner:
         Raises:
             Unfinished: something went wrong, and the state is as it was.
         """
-        if [getrefcount(a) for a in self._spares] != self._alone:
-            self._spares = self._fresh_arrays()  # somebody holds one of them: it is left to them
-        spares = self._spares
-        for array in spares:
-            if not array.flags.writeable:  # somebody had a read-only view of it
-                array.flags.writeable = True
-        values, self._values = self._values, ()
-        drawn = [(values[i], _state_of(values[i])) for i in self._generators]
-        state = dict(zip(self._keys, values, strict=True))
-        for pack in self.built.packs:
-            if pack.parts[0] in state:
-                state[pack.key] = self._whole(pack, state)
-        new = dict(zip(self._names, spares, strict=True))
+        bank = self._spare
+        if not bank.is_free():
+            bank = self._bank()  # somebody holds an array of it: that is left to them
+        bank.open()
+        new = bank.state
+        drawn = [(self._values[i], _state_of(self._values[i])) for i in self._generators]
         try:
-            result = self.built.call(arguments, state, new)
+            result = self.built.call(arguments, self._state, new)
         except BaseException as error:
             for generator, before in drawn:
                 _restore(generator, before)
             if isinstance(error, Exception):
                 raise Unfinished from error
             raise
-        for pack in self.built.packs:
-            if pack.is_number and pack.key in new:
-                new.update(dict.fromkeys(pack.parts, new[pack.key]))
+        for key in self._scalars:
+            new[key] = np.asarray(new[key])
+        for pack in self._counters:
+            new.update(dict.fromkeys(pack.parts, new[pack.key]))
+        for key in self._constant:
+            new[key] = self._state[key]
         returned = self._commit(arguments, new, result)
-        # What was published in the last step is free now, if nobody holds it.
-        self._spares, self._published, self._current = self._published, spares, new
+        # What the last step wrote is free now, if nobody holds it.
+        self._spare, self._published = self._published, bank
+        self._expected = [new[key] for key in self._keys]
         return returned
-
-    def _whole(self, pack: Pack, state: Mapping[str, Any]) -> Any:
-        """The one array that parts of the state are pieces of; a new one, if they are not."""
-        parts = [state[part] for part in pack.parts]
-        if pack.is_number:
-            return parts[0]
-        current = self._current
-        if pack.key in current and all(
-            part is current[name] for name, part in zip(pack.parts, parts, strict=True)
-        ):
-            return current[pack.key]
-        return np.concatenate([part.ravel() for part in parts])
 
     # --- when the program does not finish -----------------------------------------------------
 
@@ -188,27 +173,8 @@ def _look(sink: Sink, arguments: Sequence[Any]) -> Callable[[], None]:
     return lambda: np.copyto(array, content)
 
 
-def _fresh(value: Value) -> Any:
-    return np.empty(value.shape, dtype=value.dtype)
-
-
-def _pieces(whole: Any, pack: Pack) -> list[Any]:
-    """The views of an array that are the parts of the state."""
-    starts = np.cumsum([0, *(v.size for v in pack.values)]).tolist()
-    return [
-        whole[start : start + v.size].reshape(v.shape)
-        for start, v in zip(starts, pack.values, strict=False)
-    ]
-
-
-def _counted(built: Built) -> tuple[list[str], list[int]]:
-    """The keys of the arrays of the new state, and how often each is referred to by us alone."""
-    counts = {key: _ALONE for key, v in built.makes.items() if v.shape and not v.weak}
-    for pack in built.packs:
-        if pack.key in counts:
-            counts[pack.key] += len(pack.parts)  # each piece refers to the whole
-            counts.update(dict.fromkeys(pack.parts, _ALONE))
-    return list(counts), list(counts.values())
+def _joined(parts: Sequence[Any]) -> Any:
+    return np.concatenate([np.ravel(part) for part in parts])
 
 
 def _is_of(kind: Value, value: Any) -> bool:
@@ -235,7 +201,3 @@ def _restore(generator: Any, state: Any) -> None:
         generator.set_state(state)
     else:
         generator.bit_generator.state = state
-
-
-# How often an array is referred to that only a list holds, as it is counted here.
-(_ALONE,) = [getrefcount(a) for a in [np.empty(1, dtype=np.float64)]]

@@ -5,7 +5,6 @@ import inspect
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -112,20 +111,28 @@ class CompiledStep:
         """Run the step's program; make it first, if there is none for such arguments."""
         if is_tracing():  # part of another step
             return self._function(*args, **kwargs)
-        arguments = leaves((args, kwargs))
-        if any(isinstance(a, Tensor) and not a.is_leaf for a in arguments) and is_recording():
+        plain = not kwargs and all(type(a) is np.ndarray for a in args)
+        arguments = args if plain else leaves((args, kwargs))
+        if not plain and is_recording() and any(map(_has_history, arguments)):
             return self._function(*args, **kwargs)  # a gradient has to flow through
-        with self._alone():
-            self.stats.calls += 1
-            runner = self._find(args, kwargs, arguments)
+        with self._lock:
+            self._enter()
             try:
-                return runner.run(arguments)
-            except Unfinished as unfinished:
-                self.stats.eager_calls += 1
-                if isinstance(unfinished.__cause__, FloatingPointError):
-                    # From now on what is not selected is kept silent: see the walker's guard.
-                    self._guarded.add(self._kinds(args, kwargs, arguments))
-                return runner.run_eagerly(lambda: self._function(*args, **kwargs), arguments)
+                return self._run(args, kwargs, arguments)
+            finally:
+                self._busy = False
+
+    def _run(self, args: Any, kwargs: Any, arguments: Sequence[Any]) -> Any:
+        self.stats.calls += 1
+        runner = self._find(args, kwargs, arguments)
+        try:
+            return runner.run(arguments)
+        except Unfinished as unfinished:
+            self.stats.eager_calls += 1
+            if isinstance(unfinished.__cause__, FloatingPointError):
+                # From now on what is not selected is kept silent: see the walker's guard.
+                self._guarded.add(self._kinds(args, kwargs, arguments))
+            return runner.run_eagerly(lambda: self._function(*args, **kwargs), arguments)
 
     # --- what was made ------------------------------------------------------------------------
 
@@ -145,20 +152,14 @@ class CompiledStep:
 
     # --- making programs ----------------------------------------------------------------------
 
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
+    def _enter(self) -> None:
         """One call at a time: they share memory, and the state that they update."""
-        with self._lock:
-            if self._busy:
-                raise TraceError(
-                    f"compile: expected {self._name} to be over before it is called again; got a "
-                    f"call from within it; call the function that it was made from"
-                )
-            self._busy = True
-            try:
-                yield
-            finally:
-                self._busy = False
+        if self._busy:
+            raise TraceError(
+                f"compile: expected {self._name} to be over before it is called again; got a "
+                f"call from within it; call the function that it was made from"
+            )
+        self._busy = True
 
     def _find(self, args: Any, kwargs: Any, arguments: Sequence[Any]) -> Runner:
         """The program for such arguments, with everything around the step as it is now."""
@@ -281,6 +282,10 @@ class CompiledStep:
         shared = len({id(a) for a in arguments}) != len(arguments)
         parts.append(tuple(_first(arguments)) if shared else None)
         return tuple(parts)
+
+
+def _has_history(argument: Any) -> bool:
+    return isinstance(argument, Tensor) and not argument.is_leaf
 
 
 def _first(arguments: Sequence[Any]) -> Iterator[int]:
