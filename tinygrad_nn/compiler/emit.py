@@ -18,6 +18,7 @@ from .names import Names, identifier
 from .operations import (
     ARITHMETIC,
     add_at,
+    copy,
     expect_finite,
     expect_within,
     set_item,
@@ -257,7 +258,9 @@ class _Emitter:
             self._write_beside(equation, memory)
             return
         target = self._target(memory, equation.output)
-        if equation.function is np.full:
+        if equation.function is copy:
+            self._line(f"np.copyto({target}, {self.text(equation.args[0])})", comment)
+        elif equation.function is np.full:
             self._line(f"{target}.fill({literal(equation.args[1])})", comment)
         else:
             self._line(self.writer.expression(equation, out=target), comment)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .operations import add_at, set_item, side_by_side
+from .operations import add_at, copy, set_item, side_by_side
 from .program import Equation, Program, Value
 
 __all__ = ["Memory", "Plan", "can_write", "is_view", "plan_memory"]
@@ -21,7 +21,7 @@ _VIEWS = {np.reshape, np.transpose, np.swapaxes, np.expand_dims, np.squeeze, np.
           np.moveaxis, np.ravel, np.matrix_transpose, operator.getitem, np.diagonal}  # fmt: skip
 _REDUCTIONS = {np.sum, np.max, np.min, np.prod, np.add.reduce, np.maximum.reduce,
                np.minimum.reduce, np.amax, np.amin}  # fmt: skip
-_WRITING = {set_item, add_at, np.full, side_by_side}
+_WRITING = {set_item, add_at, np.full, side_by_side, copy}
 
 
 class Memory:
@@ -69,6 +69,8 @@ def is_view(equation: Equation) -> bool:
 def is_elementwise(equation: Equation) -> bool:
     """Whether each element of the output needs the elements at its own place alone."""
     function = equation.function
+    if function is np.clip:
+        return len(equation.args) == 3 and not equation.kwargs
     return isinstance(function, np.ufunc) and not function.signature and function.nout == 1
 
 

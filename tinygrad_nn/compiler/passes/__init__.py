@@ -3,11 +3,19 @@
 from ..program import Program, check
 from .algebra import simplified
 from .dead import without_dead_code
+from .faster import faster
 from .repetition import without_repetition
 
 __all__ = ["improved", "without_dead_code"]
 
-PASSES = (without_dead_code, without_repetition, simplified, without_repetition, without_dead_code)
+PASSES = (
+    without_dead_code,
+    without_repetition,
+    simplified,
+    faster,
+    without_repetition,
+    without_dead_code,
+)
 
 
 def improved(program: Program) -> Program:
