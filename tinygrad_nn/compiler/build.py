@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..autograd import Tensor
-from .emit import Layout, Source, emit
+from .emit import emit
+from .layout import Layout, Source
 from .names import Names, identifier
 from .operations import copy
 from .packing import Pack, State, packed
@@ -87,6 +88,7 @@ def build(recipe: Recipe, name: str, arguments: Sequence[Any]) -> Built:
         arguments={v: v.name for v in program.inputs if isinstance(origins.get(v), ArgumentSource)},
         state={v: key for v, key in state.old.items() if v in program.inputs},
         new=state.new,
+        packs=state.packs,
         returned=_as_returned(returned),
         gradients=recipe.gradients,
         title=f"{name}, as a program of NumPy alone.",

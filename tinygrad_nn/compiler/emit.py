@@ -1,20 +1,21 @@
 """From a program to the text of a NumPy module: straight lines that a person might have written.
 
-The text is complete: buffers, constants, and one function. With a plan every array is written into
+The text is complete: constants, buffers, and one function. With a plan every array is written into
 a buffer; without one, each line makes a new array, as in a notebook.
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from .._typing import Array, Shape
+from .._typing import Array
 from .expressions import Writer, is_numpy
+from .formatting import comment_lines, statement_lines
+from .layout import Layout, Source
 from .literals import array_text, dtype_text, is_short, literal
-from .names import Names, identifier
+from .names import identifier, names_for
 from .operations import (
     ARITHMETIC,
     add_at,
@@ -26,35 +27,9 @@ from .operations import (
 )
 from .plan import Memory, Plan, is_view
 from .program import Equation, Program, Value
+from .titles import title_of
 
-__all__ = ["Layout", "Source", "emit"]
-
-_WIDTH = 88  # what the formatter that most people use allows
-
-
-@dataclass(frozen=True)
-class Layout:
-    """What the text has to know besides the equations."""
-
-    name: str  # of the function
-    arguments: Mapping[Value, str]  # the inputs that are passed in each call
-    state: Mapping[Value, str]  # those that are read from the state
-    new: Sequence[tuple[str, Any]]  # what is put into the new state: a key, and a value or constant
-    returned: Any  # the tree that is returned
-    gradients: Mapping[Value, Value]
-    title: str = ""
-
-
-@dataclass(frozen=True)
-class Source:
-    """The text, and what has to be in its namespace besides NumPy."""
-
-    text: str
-    function: str
-    constants: Mapping[str, Array]  # arrays that are too long to be written out
-    callables: Mapping[str, Callable[..., Any]]  # functions that are not NumPy's
-    takes_state: bool  # whether the function takes the state, and
-    takes_new: bool  # an array for each part of the new one
+__all__ = ["emit"]
 
 
 def emit(program: Program, layout: Layout, plan: Plan | None, *, rules: bool = False) -> Source:
@@ -73,91 +48,64 @@ class _Emitter:
     def __init__(self, program: Program, layout: Layout, plan: Plan | None, rules: bool) -> None:
         self.program, self.layout, self.plan, self.rules = program, layout, plan, rules
         self.memory = {} if plan is None else plan.memory
-        self.names = Names({"np", "math", "state", "new", layout.name})
-        self.callables: dict[Callable[..., Any], str] = {}
-        self.inline: dict[Value, str] = {}
-        self.makers = {o: e for e in program.equations for o in e.outputs}
+        self.names = names_for(program, layout)
+        self.names.share(self.memory.values())
+        self.callables = self._name_callables()
+        self.writer = Writer(self.text, self.callables, self._number)
         self.users = program.users()
-        self.arrays: dict[str, Array] = {}
-        self.writer = Writer(self.text, self.callables)
+        self.inline: dict[Value, str] = {}  # what is written where it is used
+        self.arrays: dict[str, Array] = {}  # constants that are too long for the text
+        self.numbers: dict[str, str] = {}  # numbers of NumPy's, made once
         self.fetched: set[Memory] = set()  # what of the new state has a name already
-        self.heading = ""
-        self.part: object = None
+        self.phase, self.title, self.indent = "", "", "    "
         self.lines: list[str] = []
-        self.indent = "    "
-        self._name_everything()
 
-    # --- names --------------------------------------------------------------------------------
-
-    def _name_everything(self) -> None:
-        layout, names = self.layout, self.names
-        for value, name in [*layout.arguments.items(), *layout.state.items()]:
-            names.give(value, identifier(name))
-        for value in self.program.constants:
-            names.give(value, self._constant_name(value))
+    def _name_callables(self) -> dict[Callable[..., Any], str]:
+        """Names for functions that NumPy does not have."""
+        found: dict[Callable[..., Any], str] = {}
         for equation in self.program.equations:
-            if not is_numpy(equation.function) and equation.function not in self.callables:
-                called = identifier(getattr(equation.function, "__name__", "function"), "function")
-                self.callables[equation.function] = names.fresh(called)
-        for key, value in layout.new:
-            if isinstance(value, Value) and value not in names:
-                old = key in layout.state.values()
-                names.give(value, f"new_{identifier(key)}" if old else identifier(key))
-        if isinstance(layout.returned, Value) and layout.returned not in names:
-            names.give(layout.returned, "loss" if not layout.returned.shape else "result")
-        names.name_all(self.program, layout.gradients)
-        self._share_names()
+            function = equation.function
+            if not is_numpy(function) and function not in found:
+                called = identifier(getattr(function, "__name__", "function"), "function")
+                found[function] = self.names.fresh(called)
+        return found
 
-    def _constant_name(self, value: Value) -> str:
-        array = self.program.constants[value]
-        if array.ndim == 1 and array.size > 1 and np.array_equal(array, np.arange(array.size)):
-            return "rows"
-        return "constant"
-
-    def _share_names(self) -> None:
-        """What is computed in place goes by the name of the array it is computed in."""
-        seen: set[int] = set()
-        for memory in self.memory.values():
-            if id(memory) in seen:
-                continue
-            seen.add(id(memory))
-            values = memory.values
-            named = next((v for v in values if v in self.names.special), values[-1])
-            if memory.slot:
-                named = values[-1]
-            for value in values:
-                if value not in self.names.special or memory.slot:
-                    self.names.share(value, named)
-
-    # --- text ---------------------------------------------------------------------------------
+    def _number(self, number: Any) -> str:
+        """A number of a dtype, made once."""
+        text = literal(number)
+        if text not in self.numbers:
+            words = {"0": "zero", "1": "one", "inf": "infinity"}
+            self.numbers[text] = self.names.fresh(words.get(f"{number:g}", "number"))
+        return self.numbers[text]
 
     def text(self, value: Value) -> str:
         """A value as an expression."""
         return self.inline.get(value) or self.names[value]
 
+    # --- the parts of the text ----------------------------------------------------------------
+
     def source(self) -> Source:
         """The whole text."""
-        body = self._body()
-        head = ['"""' + (self.layout.title or f"{self.layout.name}, in NumPy.") + '"""', ""]
-        if any(line.lstrip().startswith("if not math.") for line in body):
-            head += ["import math", ""]
-        head += ["import numpy as np", ""]
-        head += self._constants()
-        head += self._buffers()
-        text = "\n".join([*head, "", *body]) + "\n"
+        takes_state = bool(self.layout.state or self.layout.new)
+        takes_new = bool(self.layout.new) and self.plan is not None
+        body = self._function(takes_state, takes_new)
+        needs_math = any("math." in line for line in body)
+        head = [f'"""{self.layout.title}"""', ""]
+        head += ["import math", ""] if needs_math else []
+        head += ["import numpy as np", "", *self._constants(), *self._buffers(), ""]
         callables = {name: function for function, name in self.callables.items()}
-        first = next(line for line in body if line.startswith("def "))
-        return Source(
-            text, self.layout.name, self.arrays, callables, "(state" in first, "new=None" in first
-        )
+        text = "\n".join([*head, *body]) + "\n"
+        return Source(text, self.layout.name, self.arrays, callables, takes_state, takes_new)
 
     def _constants(self) -> list[str]:
         lines = []
         for value, array in self.program.constants.items():
             if is_short(array):
-                lines.append(f"{self.names[value]} = {array_text(array)}")
+                lines += statement_lines(f"{self.names[value]} = {array_text(array)}")
             else:
                 self.arrays[self.names[value]] = array
+        for text, name in self.numbers.items():
+            lines += statement_lines(f"{name} = {text}")
         return [*lines, ""] if lines else []
 
     def _buffers(self) -> list[str]:
@@ -165,47 +113,50 @@ class _Emitter:
             return []
         lines = ["# Memory that every step writes into."]
         for memory in self.plan.buffers:
-            names = list(dict.fromkeys(self.names[v] for v in memory.values))
+            first, *others = dict.fromkeys(self.names[v] for v in memory.values)
             made = f"np.empty({memory.shape}, dtype={dtype_text(memory.dtype)})"
-            lines.append(f"{names[0]} = {self._piece(memory) if memory.whole else made}")
-            lines += [f"{name} = {names[0]}  # its memory is free by then" for name in names[1:]]
+            made = self._piece(memory) if memory.whole else made
+            lines += statement_lines(f"{first} = {made}")
+            for other in others:
+                lines += statement_lines(f"{other} = {first}", "which is free again by then")
         return [*lines, ""]
 
-    def _body(self) -> list[str]:
+    def _function(self, takes_state: bool, takes_new: bool) -> list[str]:
         layout = self.layout
-        parameters = [self.names[v] for v in layout.arguments]
-        if layout.state or layout.new:
-            parameters.insert(0, "state")
-        if layout.new and self.plan is not None:
-            parameters.append("new=None")
-        self.lines = [f"def {layout.name}({', '.join(parameters)}):"]
-        if "new=None" in parameters:
-            self.lines += ["    new = state if new is None else new"]
+        parameters = ["state"] if takes_state else []
+        parameters += [self.names[v] for v in layout.arguments]
+        parameters += ["new=None"] if takes_new else []
+        self.lines = statement_lines(f"def {layout.name}({', '.join(parameters)}):")
+        if takes_new:
+            self._comment("The new state is written into `new`, or in the place of the old one.")
+            self._line("new = state if new is None else new")
         for value, key in layout.state.items():
-            self._line(f"{self.names[value]} = state[{key!r}]", _shape_text(value))
+            self._line(f"{self.names[value]} = state[{literal(key)}]", _shape(value))
         for equation in self.program.equations:
             self._equation(equation)
-        self._finish()
+        self.indent = "    "
+        self._finish("new" if takes_new else "state")
         return self.lines
 
-    def _line(self, text: str, comment: str = "") -> None:
-        for line in wrapped(text, comment, self.indent):
-            self.lines.append(f"{self.indent}{line}")
+    def _line(self, text: str, comment: str = "", deeper: bool = False) -> None:
+        self.lines += statement_lines(text, comment, self.indent + "    " * deeper)
+
+    def _comment(self, text: str) -> None:
+        self.lines += comment_lines(text, self.indent)
 
     def _head(self, equation: Equation) -> None:
         """Headings where the phase, or the part of the model, changes."""
         origin = equation.origin
-        if origin.phase != self.heading:
-            self.heading = origin.phase
-            self.lines += ["", f"    # --- {origin.phase} ---"]
-            self.part, self.indent = None, "    "
-            if origin.phase == "backward":  # the forward pass has warned of what is singular
-                self.lines.append('    with np.errstate(all="ignore"):')
+        if origin.phase not in ("", self.phase):
+            self.phase, self.title, self.indent = origin.phase, "", "    "
+            self.lines += ["", f"    # {origin.phase}"]
+            if origin.phase == "backward" and self.plan is not None:
+                self._line('with np.errstate(all="ignore"):', "the forward pass has warned")
                 self.indent = " " * 8
-        title = _title(equation)
-        if title and title != self.part:
-            self.part = title
-            self.lines.append(f"{self.indent}# {title}"[:_WIDTH].rstrip())
+        title = title_of(equation)
+        if title and title != self.title:
+            self.title = title
+            self._comment(title)
 
     # --- equations ----------------------------------------------------------------------------
 
@@ -215,40 +166,44 @@ class _Emitter:
             self._head(equation)
             self._check(equation)
             return
-        output = equation.outputs[0] if equation.outputs else None
-        if output is not None and self._is_inline(equation):
-            self.inline[output] = self.writer.expression(equation)
+        if self._is_inline(equation):
+            self.inline[equation.output] = self.writer.expression(equation)
             return
         self._head(equation)
-        comment = self._comment(equation)
-        memory = self.memory.get(output) if output is not None else None
-        if len(equation.outputs) != 1:
-            targets = ", ".join(self.names[o] for o in equation.outputs)
-            self._line(f"{targets} = {self.writer.expression(equation)}", comment)
-        elif function in (set_item, add_at):
+        comment = self._remark(equation)
+        memory = self.memory.get(equation.outputs[0]) if equation.outputs else None
+        if function in (set_item, add_at):
             self._write_item(equation, memory)
         elif memory is None:
-            name = "_" if output is None else self.names[output]
-            self._line(f"{name} = {self.writer.expression(equation)}", comment)
+            targets = ", ".join(self.names[o] for o in equation.outputs) or "_"
+            self._line(f"{targets} = {self._expression(equation)}", comment)
         else:
             self._write(equation, memory, comment)
+
+    def _expression(self, equation: Equation, out: str | None = None) -> str:
+        if equation.function is side_by_side:
+            parts = [self.text(v) if len(v.shape) == 1 else f"{self.text(v)}.ravel()"
+                     for v in equation.args]  # fmt: skip
+            return f"np.concatenate([{', '.join(parts)}])"
+        return self.writer.expression(equation, out)
 
     def _target(self, memory: Memory, value: Value) -> str:
         """The array to write into; what belongs to the new state is fetched when it is first."""
         name = self.names[value]
-        if memory.whole is not None and memory.is_given and memory.values[0] is value:
+        if memory.values[0] is not value or memory in self.fetched:
+            return name
+        if memory.whole is not None and memory.is_given:
             self._target(memory.whole, memory.whole.values[0])
             self._line(f"{name} = {self._piece(memory)}")
-        elif memory.slot and memory.values[0] is value and memory not in self.fetched:
+        elif memory.slot:
             self.fetched.add(memory)
-            self._line(f"{name} = new[{memory.slot!r}]")
+            self._line(f"{name} = new[{literal(memory.slot)}]")
         return name
 
     def _piece(self, memory: Memory) -> str:
         """A piece of a longer array, as an expression."""
         whole = self.names[memory.whole.values[0]] if memory.whole else ""
-        size = math.prod(memory.shape)
-        text = f"{whole}[{memory.start}:{memory.start + size}]"
+        text = f"{whole}[{memory.start}:{memory.start + math.prod(memory.shape)}]"
         if len(memory.shape) != 1:
             text += f".reshape({', '.join(map(str, memory.shape))})"
         return text
@@ -263,7 +218,7 @@ class _Emitter:
         elif equation.function is np.full:
             self._line(f"{target}.fill({literal(equation.args[1])})", comment)
         else:
-            self._line(self.writer.expression(equation, out=target), comment)
+            self._line(self._expression(equation, out=target), comment)
 
     def _write_beside(self, equation: Equation, memory: Memory) -> None:
         """What was not computed in its place is copied there."""
@@ -278,8 +233,8 @@ class _Emitter:
 
     def _write_item(self, equation: Equation, memory: Memory | None) -> None:
         array, index, values = equation.args
-        name = self.names[equation.output]
         if memory is None:
+            name = self.names[equation.output]
             self._line(f"{name} = {self.writer.operand(array)}.copy()")
         else:
             name = self._target(memory, equation.output)
@@ -293,99 +248,74 @@ class _Emitter:
 
     def _is_inline(self, equation: Equation) -> bool:
         """Whether an expression stands better where it is used: transposes, slices, numbers."""
-        output = equation.output
-        if output in self.program.results or len(equation.outputs) != 1 or equation.effect:
+        if len(equation.outputs) != 1 or equation.effect:
             return False
-        users = self.users.get(output, [])
-        if is_view(equation) and self.writer.expression(equation).endswith(".T"):
-            return True
-        if is_view(equation) or output.weak:
-            return len(users) == 1 and output.weak == (equation.function in ARITHMETIC)
-        return False
+        output = equation.output
+        if output in self.program.results or output in self.names.special:
+            return False
+        once = len(self.users.get(output, [])) == 1
+        if is_view(equation):
+            return once or self.writer.expression(equation).endswith(".T")
+        return once and output.weak and equation.function in ARITHMETIC
 
     def _check(self, equation: Equation) -> None:
         if equation.function is expect_finite:
             terms = [f"np.vdot({self.text(v)}, {self.text(v)})" for v in equation.inputs]
-            total = " + ".join(terms)
-            self._line(f"if not math.isfinite({total}):")
-            self._line('    raise FloatingPointError("a gradient is infinite or NaN")')
+            self._line(f"if not math.isfinite({' + '.join(terms)}):")
+            self._line('raise FloatingPointError("a gradient is infinite or NaN")', deeper=True)
             return
         value, low, high, where, remedy = equation.args
         name = self.text(value)
-        least, largest = f"{name}.min()", f"{name}.max()"
-        if not value.shape:
-            least = largest = name
-        condition = f"{literal(low)} <= {least} and {largest} <= {literal(high)}"
-        self._line(f"if not ({condition}):")
-        self._line(f"    raise ValueError({literal(f'{where}; {remedy}')})")
+        least, largest = (f"{name}.min()", f"{name}.max()") if value.shape else (name, name)
+        self._line(f"if not ({literal(low)} <= {least} and {largest} <= {literal(high)}):")
+        self._line(f"raise ValueError({literal(f'{where}; {remedy}')})", deeper=True)
 
-    def _comment(self, equation: Equation) -> str:
+    def _remark(self, equation: Equation) -> str:
+        """What to say behind a line: the derivative that it is, or shapes that change."""
         if self.rules and equation.origin.rule:
             return equation.origin.rule
+        if len(equation.outputs) != 1:
+            return ""
+        output = equation.output
         if equation.function is np.matmul:
             left, right = (_shape(v) for v in equation.args)
-            return f"{left} @ {right} -> {_shape(equation.output)}"
-        shapes = {v.shape for v in equation.inputs if v.shape} | {equation.outputs[0].shape}
-        return _shape(equation.outputs[0]) if len(shapes) > 1 and equation.outputs[0].shape else ""
+            return f"{left} @ {right} -> {_shape(output)}"
+        shapes = {v.shape for v in equation.inputs if v.shape} | {output.shape}
+        return _shape(output) if len(shapes) > 1 else ""
 
     # --- the end ------------------------------------------------------------------------------
 
-    def _finish(self) -> None:
-        self.indent = "    "
-        layout = self.layout
-        target = "new" if "new=None" in self.lines[0] else "state"
-        for key, value in layout.new:
-            memory = self.memory.get(value) if isinstance(value, Value) else None
+    def _finish(self, target: str) -> None:
+        """Put what is not there yet into the new state, and return the rest."""
+        for key, value in self.layout.new:
+            is_value = isinstance(value, Value)
+            memory = self.memory.get(value) if is_value else None
             if memory is not None and memory.slot == key:
                 continue
-            text = self.text(value) if isinstance(value, Value) else literal(value)
-            if isinstance(value, Value) and value.shape and self.plan is not None:
-                self._line(f"np.copyto({target}[{key!r}], {text})")
+            text = self.text(value) if is_value else literal(value)
+            if is_value and value.shape and self.plan is not None:
+                self._line(f"np.copyto({target}[{literal(key)}], {text})")
             else:
-                self._line(f"{target}[{key!r}] = {text}")
-        if layout.returned is not None:
-            self._line(f"return {self._tree(layout.returned)}")
+                self._line(f"{target}[{literal(key)}] = {text}")
+        if self.layout.returned is not None:
+            self._line(f"return {self._returned(self.layout.returned)}")
         elif self.lines[-1].endswith(":"):
             self._line("pass")
 
-    def _tree(self, tree: Any) -> str:
-        if isinstance(tree, Value):
-            memory = self.memory.get(tree)
-            return f"{self.text(tree)}.copy()" if memory is not None else self.text(tree)
-        if type(tree) is tuple:
-            items = ", ".join(map(self._tree, tree))
-            return f"({items},)" if len(tree) == 1 else f"({items})"
-        if type(tree) is list:
-            return f"[{', '.join(map(self._tree, tree))}]"
-        if type(tree) is dict:
-            return "{" + ", ".join(f"{literal(k)}: {self._tree(v)}" for k, v in tree.items()) + "}"
-        return literal(tree)
+    def _returned(self, tree: Any) -> str:
+        if isinstance(tree, tuple):
+            items = ", ".join(map(self._returned, tree))
+            return f"{items}," if len(tree) == 1 else items
+        if not isinstance(tree, Value):
+            return literal(tree)
+        # A buffer is written into again in the next step, so what is handed out is a copy.
+        shared = tree in self.memory or tree in self.layout.state or self._is_view(tree)
+        return f"{self.text(tree)}.copy()" if shared and tree.shape else self.text(tree)
+
+    def _is_view(self, value: Value) -> bool:
+        return any(value in e.outputs and e.view is not None for e in self.program.equations)
 
 
 def _shape(value: Any) -> str:
-    shape: Shape = value.shape if isinstance(value, Value) else np.shape(value)
-    return str(shape)
-
-
-def _shape_text(value: Value) -> str:
-    return str(value.shape) if value.shape else ""
-
-
-def _title(equation: Equation) -> str:
-    """What an equation is part of, for the heading above it."""
-    function = equation.origin.function
-    if function is not None:
-        summary = (function.__doc__ or "").strip().partition("\n")[0].rstrip(".")
-        return f"{function.__name__}: {summary}" if summary else function.__name__
-    return "/".join(equation.origin.scope)
-
-
-def wrapped(text: str, comment: str = "", indent: str = "") -> list[str]:
-    """A statement in lines that are not too long, as a formatter would set them."""
-    width = _WIDTH - len(indent)
-    whole = f"{text}  # {comment}" if comment else text
-    if len(whole) <= width:
-        return [whole]
-    if len(text) <= width:
-        return [f"# {comment}", text] if comment else [text]
-    return [text]
+    shape = value.shape if isinstance(value, Value) else np.shape(value)
+    return str(shape) if shape else ""

@@ -66,10 +66,14 @@ class Writer:
     """Writes the calls of a program, given what its values are called."""
 
     def __init__(
-        self, name: Callable[[Value], str], functions: Mapping[Callable[..., Any], str]
+        self,
+        name: Callable[[Value], str],
+        functions: Mapping[Callable[..., Any], str],
+        number: Callable[[Any], str],
     ) -> None:
         self._name = name  # of a value, as an expression
         self._functions = functions  # what is not NumPy's, with the names it goes by
+        self._number = number  # of NumPy's own, as an expression
 
     def expression(self, equation: Equation, out: str | None = None) -> str:
         """The call as an expression; with `out`, one that writes into that array."""
@@ -126,6 +130,8 @@ class Writer:
             return f"slice({', '.join(map(self.argument, (tree.start, tree.stop, tree.step)))})"
         if callable(tree) and path_of(tree) is not None and not isinstance(tree, type):
             return path_of(tree) or ""
+        if isinstance(tree, np.floating):
+            return self._number(tree)
         return literal(tree)
 
     def index(self, index: Any) -> str:
@@ -145,7 +151,10 @@ class Writer:
 
     def _call(self, args: Any, kwargs: Mapping[str, Any], out: str | None = None) -> str:
         parts = [self.argument(a) for a in args]
-        parts += [f"{name}={self.argument(value)}" for name, value in kwargs.items()]
+        for name, value in kwargs.items():
+            if name == "axis" and isinstance(value, tuple) and len(value) == 1:
+                value = value[0]
+            parts.append(f"{name}={self.argument(value)}")
         if out is not None:
             parts.append(f"out={out}")
         return ", ".join(parts)

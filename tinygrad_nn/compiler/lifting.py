@@ -88,7 +88,7 @@ class Lifting:
                 grad = np.zeros_like(node.value)
             if grad is not None:
                 source = GradientSource(owner)
-                stand_in.leaf.grad = self._traced(grad, source, f"{name}.grad")
+                stand_in.leaf.grad = self._traced(grad, source, f"d {name}")
             self.gradients[tensor] = stand_in.leaf.grad
         self.before[tensor] = node, stand_in
         self.owners[tensor] = owner

@@ -1,5 +1,6 @@
 """Python text for the numbers and small arrays that stand in a program."""
 
+import json
 import math
 from typing import Any
 
@@ -25,8 +26,10 @@ def literal(value: Any) -> str:
     Raises:
         TraceError: it is something else, which has no text that gives it back.
     """
-    if value is None or value is Ellipsis or type(value) in (bool, int, str, bytes):
+    if value is None or value is Ellipsis or type(value) in (bool, int, bytes):
         return "..." if value is Ellipsis else repr(value)
+    if type(value) is str:  # in double quotes, as formatters have it
+        return json.dumps(value, ensure_ascii=not value.isprintable())
     if type(value) is float:
         return repr(value) if math.isfinite(value) else _infinite(value)
     if isinstance(value, np.generic) and value.dtype.kind in "fiub":

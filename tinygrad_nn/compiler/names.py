@@ -7,25 +7,30 @@ of plain letters, and no two are alike.
 
 import builtins
 import keyword
+import operator
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 import numpy as np
 
-from .operations import Draw, add_at, astype, set_item
+from .._typing import Array
+from .layout import Layout
+from .operations import Draw, add_at, astype, copy, set_item
+from .plan import Memory
 from .program import Equation, Program, Value
 
-__all__ = ["Names", "identifier"]
+__all__ = ["Names", "identifier", "names_for"]
 
 _WORDS = {
-    np.matmul: "product", np.add: "sum", np.subtract: "difference", np.multiply: "product",
+    np.matmul: "product", np.add: "added", np.subtract: "difference", np.multiply: "product",
     np.divide: "quotient", np.negative: "negative", np.square: "square", np.sqrt: "root",
     np.exp: "exp", np.log: "log", np.log1p: "log1p", np.max: "largest", np.min: "least",
     np.sum: "total", np.mean: "mean", np.greater: "positive", np.greater_equal: "positive",
     np.maximum: "larger", np.minimum: "smaller", np.where: "chosen", np.full: "filled",
     np.absolute: "size", np.power: "power", np.reciprocal: "inverse", np.linalg.norm: "norm",
-    set_item: "updated", add_at: "increased", astype: "converted",
+    operator.getitem: "picked",
+    set_item: "updated", add_at: "increased", astype: "converted", copy: "copied",
 }  # fmt: skip
 _RESERVED = {*keyword.kwlist, *keyword.softkwlist, *dir(builtins), "np", "math", "state", "new"}
 
@@ -46,7 +51,7 @@ class Names:
 
     def __init__(self, taken: Iterable[str] = ()) -> None:
         self._names: dict[Value, str] = {}
-        self._taken: set[str] = set(taken)
+        self._taken: set[str] = {"np", "math", "state", "new", *taken}
         self.special: set[Value] = set()  # those named after something of the user's
 
     def __getitem__(self, value: Value) -> str:
@@ -64,31 +69,58 @@ class Names:
         self._taken.add(name)
         return name
 
-    def give(self, value: Value, wanted: str, *, special: bool = True) -> str:
-        """Name a value."""
-        name = self._names[value] = self.fresh(wanted)
+    def give(self, value: Value, wanted: str, *, special: bool = True) -> None:
+        """Name a value, unless it has a name."""
+        if value in self._names:
+            return
+        self._names[value] = self.fresh(wanted)
         if special:
             self.special.add(value)
-        return name
 
-    def share(self, value: Value, other: Value) -> None:
-        """Let a value have the name of another, into whose memory it is written."""
-        self._names[value] = self._names[other]
+    def share(self, memory: Iterable[Memory]) -> None:
+        """Let what is computed in place go by the name of the array that it is computed in."""
+        for place in dict.fromkeys(memory):
+            named = next((v for v in place.values if v in self.special), place.values[-1])
+            named = place.values[-1] if place.slot else named
+            for value in place.values:
+                if value not in self.special or place.slot:
+                    self._names[value] = self._names[named]
 
-    def name_all(self, program: Program, gradients: Mapping[Value, Value]) -> None:
-        """Name what the equations of a program make."""
-        last = _last_in_scope(program)
-        for equation in program.equations:
-            for output in equation.outputs:
-                if output in self._names:
-                    continue
-                of = gradients.get(output)
-                if of is not None and of in self._names:
-                    self.give(output, f"d_{self._names[of]}")
-                elif equation.origin.phase == "forward" and last.get(output):
-                    self.give(output, identifier(last[output]))
-                else:
-                    self.give(output, _word(equation), special=False)
+
+def names_for(program: Program, layout: Layout) -> Names:
+    """Name everything that a program computes with."""
+    names = Names([layout.name])
+    for value, name in [*layout.arguments.items(), *layout.state.items()]:
+        names.give(value, identifier(name))
+    for value, array in program.constants.items():
+        names.give(value, _constant_name(value, array))
+    for pack in layout.packs:
+        for value, part in zip(pack.values, pack.parts, strict=True):
+            if not pack.is_number:
+                names.give(value, identifier(part))
+    for key, value in layout.new:
+        if isinstance(value, Value):
+            old = key in layout.state.values()
+            names.give(value, f"new_{identifier(key)}" if old else identifier(key))
+    if isinstance(layout.returned, Value):
+        names.give(layout.returned, "result" if layout.returned.shape else "loss")
+    last = _last_in_scope(program)
+    for equation in program.equations:
+        for output in equation.outputs:
+            of = layout.gradients.get(output)
+            if of is not None and of in names:
+                names.give(output, f"d_{names[of]}")
+            elif equation.origin.phase == "forward" and last.get(output):
+                names.give(output, identifier(last[output]))
+            else:
+                names.give(output, identifier(output.name or _word(equation)), special=False)
+    return names
+
+
+def _constant_name(value: Value, array: Array) -> str:
+    if array.ndim == 1 and array.size > 1 and np.array_equal(array, np.arange(array.size)):
+        return "rows"
+    return identifier(value.name or "constant")
 
 
 def _last_in_scope(program: Program) -> dict[Value, str]:

@@ -16,10 +16,11 @@ import numpy as np
 from .._typing import Array
 from .operations import ARITHMETIC, expect_finite, side_by_side
 from .plan import is_elementwise
-from .program import Equation, Program, Value, substitute
+from .program import Equation, Origin, Program, Value, substitute
 
 __all__ = ["Pack", "State", "packed"]
 
+_STATE = Origin(phase="")  # the pieces of the state belong to no phase
 _LARGEST = 2**14  # elements of a parameter whose update costs more in calls than in arithmetic
 
 
@@ -252,7 +253,9 @@ class _Packing:
 
     def _joined(self, role: Sequence[Value]) -> Value:
         flat = self._flat(role)
-        self.joins.append(Equation(side_by_side, tuple(role), {}, (flat,)))
+        makers = {o: e for e in self.program.equations for o in e.outputs}
+        origin = makers[role[-1]].origin
+        self.joins.append(Equation(side_by_side, tuple(role), {}, (flat,), origin))
         return flat
 
     def _number_pack(self, numbers: Sequence[Value]) -> None:
@@ -348,9 +351,9 @@ def _piece(flat: Value, start: int, value: Value) -> list[Equation]:
     """The equations that cut a piece out of an array, in the shape that it has."""
     index = slice(start, start + value.size)
     if len(value.shape) == 1:
-        return [Equation(operator.getitem, (flat, index), {}, (value,), view=flat)]
+        return [Equation(operator.getitem, (flat, index), {}, (value,), _STATE, view=flat)]
     row = Value((value.size,), value.dtype)
     return [
-        Equation(operator.getitem, (flat, index), {}, (row,), view=flat),
-        Equation(np.reshape, (row, value.shape), {}, (value,), view=row),
+        Equation(operator.getitem, (flat, index), {}, (row,), _STATE, view=flat),
+        Equation(np.reshape, (row, value.shape), {}, (value,), _STATE, view=row),
     ]

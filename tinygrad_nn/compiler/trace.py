@@ -23,9 +23,12 @@ from .traced import Traced, plain, traced_in
 
 __all__ = ["Trace"]
 
-# Rooms whose functions are headings and names: what a reader would call this part of a step.
 _PACKAGE = __name__.partition(".")[0]
-_NAMED = tuple(f"{_PACKAGE}.{room}" for room in ("activations", "losses", "optim"))
+# Rooms whose functions are what a reader calls a part of a step.
+_NAMED = tuple(
+    f"{_PACKAGE}.{room}"
+    for room in ("activations", "losses.regression", "losses.classification", "losses.embeddings")
+)
 
 
 class Trace:
@@ -160,7 +163,9 @@ class Trace:
         """Write down that gradients are to be finite, or else computed with more care."""
         values = dict.fromkeys(v for v in map(_value_of, arrays) if v is not None)
         if values and not self.guarded:
+            self.phase = "backward"
             self.effect(expect_finite, *values)
+            self.phase = "update"
 
     def expect_within(self, array: Any, low: float, high: float, where: str, remedy: str) -> None:
         """Write down that the values of an array are to be checked."""
@@ -224,16 +229,16 @@ def _rule_of(node: Node) -> str:
 
 
 def _named_function() -> Callable[..., Any] | None:
-    """The loss, activation or rule, the innermost of this package's, that is running now."""
+    """The loss, activation or update rule, the innermost of this package's, that is running now."""
     frame: FrameType | None = sys._getframe(3)
     while frame is not None:
+        code = frame.f_code
         module = frame.f_globals.get("__name__", "")
-        if module.startswith(_NAMED):
-            found: Any = frame.f_globals
-            for part in frame.f_code.co_qualname.split("."):
-                found = found.get(part) if isinstance(found, dict) else getattr(found, part, None)
-            return found if callable(found) else None
-        if not module.startswith(_PACKAGE):
+        if not module.startswith(f"{_PACKAGE}."):
             return None
+        if module.startswith(_NAMED) and code.co_name in frame.f_globals["__all__"]:
+            return frame.f_globals[code.co_name]
+        if module == f"{_PACKAGE}.optim.rules":
+            return type(frame.f_locals["self"]) if "self" in frame.f_locals else None
         frame = frame.f_back
     return None

@@ -77,14 +77,14 @@ def _by_columns(equation: Equation, x: Value, keep: bool) -> Iterator[Equation]:
     """The maximum of each short row, column by column."""
     rows, columns = x.shape
     turned = Value((columns, rows), x.dtype)
-    lines = Value((columns, rows), x.dtype)
+    lines = Value((columns, rows), x.dtype, "columns")
     origin = equation.origin
     yield Equation(np.transpose, (x,), {}, (turned,), origin, view=x)
     yield Equation(copy, (turned,), {}, (lines,), origin)
     if not keep:
         yield replace(equation, args=(lines,), kwargs={"axis": 0})
         return
-    row = Value((rows,), x.dtype)
+    row = Value((rows,), x.dtype, "largest")
     yield Equation(np.max, (lines,), {"axis": 0}, (row,), origin)
     yield Equation(np.reshape, (row, (rows, 1)), {}, (equation.output,), origin, view=row)
 

@@ -1,0 +1,96 @@
+"""Lines of a program as a formatter would set them: no wider than most people allow."""
+
+import textwrap
+from collections.abc import Iterator
+
+__all__ = ["WIDTH", "comment_lines", "statement_lines"]
+
+WIDTH = 88
+
+_OPEN, _CLOSE = "([{", ")]}"
+
+
+def comment_lines(text: str, indent: str = "") -> list[str]:
+    """A comment, broken between words."""
+    lines = textwrap.wrap(text, WIDTH - len(indent) - 2, break_long_words=False)
+    return [f"{indent}# {line}" for line in lines]
+
+
+def statement_lines(text: str, comment: str = "", indent: str = "") -> list[str]:
+    """A statement with its comment, behind it or above it, broken at the commas of its call."""
+    whole = f"{indent}{text}  # {comment}" if comment else f"{indent}{text}"
+    if len(whole) <= WIDTH:
+        return [whole]
+    above = comment_lines(comment, indent) if comment else []
+    if len(indent) + len(text) <= WIDTH:
+        return [*above, f"{indent}{text}"]
+    return [*above, *_broken(text, indent)]
+
+
+def _broken(text: str, indent: str) -> list[str]:
+    """A call over several lines: its arguments in one of their own, or in one each."""
+    start = _last_call(text)
+    if start is None:
+        return [f"{indent}{text}"]
+    end = _closing(text, start)
+    head, inner, tail = text[: start + 1], text[start + 1 : end], text[end:]
+    deeper = f"{indent}    "
+    arguments = list(_split(inner))
+    if len(deeper) + len(inner) <= WIDTH or len(arguments) == 1:
+        middle = [f"{deeper}{inner}"]
+    else:
+        middle = [line for a in arguments for line in statement_lines(f"{a},", "", deeper)]
+    return [f"{indent}{head}", *middle, f"{indent}{tail}"]
+
+
+def _last_call(text: str) -> int | None:
+    """Where the last bracket opens that is inside no other."""
+    depth, found, quote = 0, None, ""
+    for i, c in enumerate(text):
+        if quote:
+            quote = "" if c == quote and text[i - 1] != "\\" else quote
+        elif c in "\"'":
+            quote = c
+        elif c in _OPEN:
+            found = i if depth == 0 else found
+            depth += 1
+        elif c in _CLOSE:
+            depth -= 1
+    return found
+
+
+def _closing(text: str, start: int) -> int:
+    """Where a bracket is closed again."""
+    depth, quote = 0, ""
+    for i in range(start, len(text)):
+        c = text[i]
+        if quote:
+            quote = "" if c == quote and text[i - 1] != "\\" else quote
+        elif c in "\"'":
+            quote = c
+        elif c in _OPEN:
+            depth += 1
+        elif c in _CLOSE:
+            depth -= 1
+            if depth == 0:
+                return i
+    return len(text)
+
+
+def _split(text: str) -> Iterator[str]:
+    """Arguments apart from one another, at the commas that are inside no bracket."""
+    depth, start, quote = 0, 0, ""
+    for i, c in enumerate(text):
+        if quote:
+            quote = "" if c == quote and text[i - 1] != "\\" else quote
+        elif c in "\"'":
+            quote = c
+        elif c in _OPEN:
+            depth += 1
+        elif c in _CLOSE:
+            depth -= 1
+        elif c == "," and depth == 0:
+            yield text[start:i].strip()
+            start = i + 1
+    if text[start:].strip():
+        yield text[start:].strip()
