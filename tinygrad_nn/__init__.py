@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from . import compiler, diagrams, testing, verify
     from .compiler import compile
     from .diagrams import draw
-    from .verify import gradcheck
+    from .verify.gradcheck import gradcheck
     from .verify.rows import primitive
     from .verify.stability.lint import lint
     from .verify.stability.nonfinite import trace_nonfinite
