@@ -11,7 +11,7 @@ import numpy as np
 
 from ._typing import Array, Axis
 from .errors import ArgumentError, ShapeError
-from .primitives import LOG_SOFTMAX, as_real, stop_gradient
+from .primitives import LOG_SOFTMAX, SIGMOID, SOFTPLUS, as_real, stop_gradient
 from .primitives import relu as _relu
 
 __all__ = [
@@ -77,10 +77,7 @@ def sigmoid(x: Array) -> Array:
 
     Reference: [Goodfellow2016] section 3.10.
     """
-    x = as_real("sigmoid", x)
-    positive = x >= 0
-    e = np.exp(np.where(positive, -x, x))  # e^−|x| ≤ 1
-    return np.where(positive, 1, e) / (1 + e)  # 1/(1+e⁻ˣ) and eˣ/(1+eˣ) are the same function
+    return SIGMOID(as_real("sigmoid", x))
 
 
 def tanh(x: Array) -> Array:
@@ -113,10 +110,7 @@ def softplus(x: Array) -> Array:
 
     Reference: [Dugas2001].
     """
-    x = as_real("softplus", x)
-    positive = x >= 0
-    e = np.exp(np.where(positive, -x, x))  # e^−|x| ≤ 1
-    return np.where(positive, x, 0) + np.log1p(e)  # x + ln(1 + e⁻ˣ) = ln(1 + eˣ)
+    return SOFTPLUS(as_real("softplus", x))
 
 
 def softmax(x: Array, axis: Axis = -1) -> Array:

@@ -32,7 +32,7 @@ from .arrays import (
 from .assembly import array, index_add, index_update, put_along_axis, stack
 from .choices import RELU, relu
 from .deferred import Deferred, ensure_within
-from .elementwise import ASTYPE, IDENTITY, STOP_GRADIENT, stop_gradient
+from .elementwise import ASTYPE, IDENTITY, SIGMOID, SOFTPLUS, STOP_GRADIENT, stop_gradient
 from .indexing import GETITEM, SCATTER, private_index
 from .primitive import Call, Derivative, Domain, Primitive, Trait, call, name_of
 from .products import dot
@@ -47,6 +47,8 @@ __all__ = [
     "RELU",
     "REWRITES",
     "SCATTER",
+    "SIGMOID",
+    "SOFTPLUS",
     "STOP_GRADIENT",
     "TABLE",
     "Call",

@@ -121,7 +121,7 @@ def root_rows(formula: str) -> frozenset[str]:
         if pattern.kind == "row":
             names.add(pattern.name)
         elif pattern.kind == "form":
-            waiting += [p for s in FORMS[pattern.name] if (p := _parse(s)) not in waiting]
+            waiting += [s for s in _spellings(pattern.name) if s not in waiting]
     return frozenset(names)
 
 
@@ -149,6 +149,13 @@ def bare(value: Any) -> Any:
 @functools.cache
 def _parse(formula: str) -> Pattern:
     return _parsed(ast.parse(formula, mode="eval").body)
+
+
+@functools.cache
+def _spellings(form: str) -> tuple[Pattern, ...]:
+    """A form is whatever one of its formulas makes, or the row of its own name, if there is one."""
+    row = Pattern("row", form, parts=(Pattern("variable", "x"),))
+    return (row, *map(_parse, FORMS[form]))
 
 
 def _parsed(tree: ast.expr) -> Pattern:
@@ -182,8 +189,8 @@ def _lay(
     if pattern.kind == "row":
         yield from _lay_row(pattern, value, found, moves)
     elif pattern.kind == "form":
-        for spelling in FORMS[pattern.name]:
-            for inner in _lay(_parse(spelling), value, {}, moves):
+        for spelling in _spellings(pattern.name):
+            for inner in _lay(spelling, value, {}, moves):
                 seen = inner.get("", ()) if pattern.name in _TRANSPARENT else ()
                 whole = {**found, "": (*found.get("", ()), *seen)}
                 yield from _lay(pattern.parts[0], inner["x"], whole)

@@ -240,9 +240,10 @@ def _span(arrays: Collection[Array]) -> int:
 
 def _span_inside(node: Node) -> int:
     """The decimals between the exponentials of what a row takes, which it shows to nobody."""
-    if called(node) not in ("log_softmax", "log_sum_exp", "logaddexp"):
+    one = called(node) in ("sigmoid", "softplus")  # beside eˣ there is 1, which is e⁰
+    if not one and called(node) not in ("log_softmax", "log_sum_exp", "logaddexp"):
         return 0
-    taken = [v[np.isfinite(v)] for v in map(np.asarray, node.operands)]
+    taken = [v[np.isfinite(v)] for v in (*map(np.asarray, node.operands), np.zeros(int(one)))]
     numbers = np.concatenate([v.ravel().astype(np.float64) for v in taken])
     return int(np.ptp(numbers) / math.log(10)) if numbers.size else 0
 
