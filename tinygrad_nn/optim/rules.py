@@ -1,7 +1,8 @@
 """Update rules: pure functions from a parameter, its gradient and a state to the next ones.
 
 A rule is data (its hyperparameters) and two functions. It is written in NumPy calls on arrays it
-never writes into, and its state is explicit, so a run can be replayed, saved or compiled.
+never writes into, and its state is explicit, so a run can be replayed, saved or compiled. The parameter
+is added last: NumPy computes on in the memory of a large product, and not in that of what has a name.
 """
 
 import math
@@ -58,10 +59,10 @@ class SGDRule:
         if self.weight_decay:
             gradient = gradient + self.weight_decay * parameter
         if not self.momentum:
-            return parameter - self.learning_rate * gradient, state
+            return -self.learning_rate * gradient + parameter, state
         velocity = self.momentum * state["velocity"] + gradient
         step = gradient + self.momentum * velocity if self.nesterov else velocity
-        return parameter - self.learning_rate * step, {"velocity": velocity}
+        return -self.learning_rate * step + parameter, {"velocity": velocity}
 
 
 @dataclass(frozen=True)
@@ -95,10 +96,10 @@ class AdamRule:
         step = state["step"] + 1
         first = self.beta1 * state["first"] + (1 - self.beta1) * gradient
         second = self.beta2 * state["second"] + (1 - self.beta2) * (gradient * gradient)
-        # The corrections are numbers, so they act on numbers where they can, not on arrays.
-        rate = self.learning_rate / (1 - self.beta1**step)
-        root = np.sqrt(second) * (1 / (1 - self.beta2**step) ** 0.5)
-        parameter = parameter - rate * first / (root + self.epsilon)
+        # The corrections are numbers, so they act on numbers, not on arrays: √v̂ = √v / c.
+        c = (1 - self.beta2**step) ** 0.5
+        rate = self.learning_rate * c / (1 - self.beta1**step)
+        parameter = -rate * (first / (np.sqrt(second) + self.epsilon * c)) + parameter
         return parameter, {"step": step, "first": first, "second": second}
 
 
