@@ -3,6 +3,7 @@
 from .checkpoint import checkpoint
 from .dispatch import as_dtype
 from .graph import Graph, Node
+from .memory import keep_freed_memory
 from .recording import enable_grad, is_recording, no_grad, scope
 from .run import plain_output
 from .tensor import Tensor, rebind, substituted
@@ -39,3 +40,5 @@ __all__ = [
     "value_and_grad",
     "vjp",
 ]
+
+keep_freed_memory()

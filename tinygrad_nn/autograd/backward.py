@@ -5,6 +5,7 @@ the visit, adding up what reaches a node along several paths, summing broadcast 
 each cotangent in its value's dtype, and keeping an unselected branch silent.
 """
 
+import math
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
 from typing import Any
@@ -90,7 +91,7 @@ def gradients(
     with np.errstate(all="ignore"):  # the forward pass has warned of what is singular
         if not lazy:  # another library's arrays are not there to be looked at
             found = dict(walk(visit, seeds, targets, wrap, keep))
-            if np.isfinite(sum(np.add.reduce(g, axis=None) for g in found.values())):
+            if all(map(_is_finite, found.values())):
                 return found
         guard = _Guard(seeds, select)
         return dict(walk(visit, seeds, targets, wrap, keep, guard))
@@ -236,6 +237,12 @@ class _Guard:
         ]
 
 
+def _is_finite(g: Array) -> bool:
+    """Whether every element is. Their squares add up to a number then, unless that overflows."""
+    value = g if type(g) is np.ndarray else getattr(g, "_node", g).value
+    return math.isfinite(np.vdot(value, value)) or bool(np.all(np.isfinite(value)))
+
+
 def _fit(g: Array, like: Array) -> Array:
     """Give a cotangent exactly the shape and dtype of the value it belongs to."""
     if g.shape != like.shape:
@@ -258,6 +265,8 @@ def unbroadcast(g: Array, shape: Shape) -> Array:
     # The function called sum is slower than the method, but other libraries know it.
     total: Any = np.add.reduce if type(g) is np.ndarray else np.sum
     added = g.ndim - len(shape)
+    if added == 1 and g.shape[1:] == shape:
+        return total(g, axis=0)  # (2, 3) -> (3,), as for a bias
     kept = enumerate(shape[max(-added, 0) :], start=max(added, 0))  # the axes that both have
     stretched = [i for i, n in kept if n == 1 and g.shape[i] != 1]
     if stretched:

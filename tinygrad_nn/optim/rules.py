@@ -2,7 +2,7 @@
 
 A rule is data (its hyperparameters) and two functions. It is written in NumPy calls on arrays it
 never writes into, and its state is explicit, so a run can be replayed, saved or compiled. The parameter
-is added last: NumPy computes on in the memory of a large product, and not in that of what has a name.
+is added last, because NumPy goes on in the memory of a large product that has no name.
 """
 
 import math

@@ -89,5 +89,7 @@ def as_numbers(where: str, data: Any) -> Array:
 
 def as_real(where: str, data: Any) -> Array:
     """The same as floating-point numbers: integers would wrap around, or be truncated."""
+    if hasattr(data, "__array_function__") and data.dtype.kind == "f":
+        return data
     array = as_numbers(where, data)
     return array if array.dtype.kind == "f" else array.astype(np.float64)

@@ -127,12 +127,12 @@ def _share(g: Array, y: Array, a: Array, axis: Axis = None, keepdims: bool = Fal
 
 
 def _log_softmax(x: Array, axis: Axis = -1) -> Array:
-    shifted = x - np.max(x, axis=axis, keepdims=True)  # adding a constant changes nothing
-    return shifted - np.log(np.sum(np.exp(shifted), axis=axis, keepdims=True))
+    shifted = x - x.max(axis=axis, keepdims=True)  # adding a constant changes nothing
+    return shifted - np.log(np.exp(shifted).sum(axis=axis, keepdims=True))
 
 
 def _log_softmax_back(g: Array, y: Array, x: Array, axis: Axis = -1) -> Array:
-    return g - np.exp(y) * np.sum(g, axis=axis, keepdims=True)
+    return g - np.exp(y) * g.sum(axis=axis, keepdims=True)
 
 
 # A row is a line of mathematics: see elementwise.py.

@@ -240,10 +240,12 @@ def _span(arrays: Collection[Array]) -> int:
 
 def _span_inside(node: Node) -> int:
     """The decimals between the exponentials of what a row takes, which it shows to nobody."""
-    one = called(node) in ("sigmoid", "softplus")  # beside eˣ there is 1, which is e⁰
-    if not one and called(node) not in ("log_softmax", "log_sum_exp", "logaddexp"):
+    name, operands = called(node), list(map(np.asarray, node.operands))
+    if name in ("sigmoid", "softplus"):  # beside eˣ stands 1, which is e⁰
+        operands.append(np.asarray(0.0))
+    elif name not in ("log_softmax", "log_sum_exp", "logaddexp"):
         return 0
-    taken = [v[np.isfinite(v)] for v in (*map(np.asarray, node.operands), np.zeros(int(one)))]
+    taken = [v[np.isfinite(v)] for v in operands]
     numbers = np.concatenate([v.ravel().astype(np.float64) for v in taken])
     return int(np.ptp(numbers) / math.log(10)) if numbers.size else 0
 
