@@ -239,7 +239,8 @@ class _Guard:
 
 def _is_finite(g: Array) -> bool:
     """Whether every element is. Their squares add up to a number then, unless that overflows."""
-    value = g if type(g) is np.ndarray else getattr(g, "_node", g).value
+    node = getattr(g, "_node", None)  # of a Tensor, where the walk is recorded
+    value = g if node is None else node.value
     return math.isfinite(np.vdot(value, value)) or bool(np.all(np.isfinite(value)))
 
 

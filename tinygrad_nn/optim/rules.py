@@ -1,8 +1,8 @@
 """Update rules: pure functions from a parameter, its gradient and a state to the next ones.
 
 A rule is data (its hyperparameters) and two functions. It is written in NumPy calls on arrays it
-never writes into, and its state is explicit, so a run can be replayed, saved or compiled. The parameter
-is added last, because NumPy goes on in the memory of a large product that has no name.
+never writes into, and its state is explicit, so a run can be replayed, saved or compiled. The
+parameter is added last, because NumPy goes on in the memory of a large product that has no name.
 """
 
 import math
