@@ -121,14 +121,15 @@ def walk(
     """
     # What has arrived at each node of the plan so far. Nothing is sent to any other.
     arrived: dict[Node, Array | None] = dict.fromkeys(visit)
+    ndarray = np.ndarray  # looked up once
     for root, seed in seeds:
         if root in arrived:
             arrived[root] = seed if (before := arrived[root]) is None else before + seed
     for node in visit:
-        g = arrived.pop(node, None)
+        g = arrived.pop(node, None)  # a root may stand there twice
         if g is None:
             continue
-        if type(g) is not np.ndarray:
+        if type(g) is not ndarray:
             g = without_scalar(g)
         if keep is None or node in keep:
             yield node, g
@@ -136,11 +137,12 @@ def walk(
         if primitive is None or node in targets:
             continue
         inputs, static = node.inputs, node.static or NO_OPTIONS
-        arguments = [g, node.value if wrap is None else wrap(node)]
-        for i in inputs:
-            if type(i) is Node:
-                i = i.value if wrap is None or not i.tracked else wrap(i)
-            arguments.append(i)
+        if wrap is None:
+            arguments = [g, node.value]
+            for i in inputs:
+                arguments.append(i.value if type(i) is Node else i)
+        else:
+            arguments = [g, wrap(node), *(_wrapped(i, wrap) for i in inputs)]
         all_parts = primitive.pull(0, arguments, static) if primitive.variadic else None
         silent = None if guard is None else guard.silent(node, primitive, g)
         for k, parent in enumerate(inputs):
@@ -158,6 +160,13 @@ def walk(
             if part.dtype is not like.dtype or part.shape != like.shape:
                 part = _fit(part, like)
             arrived[parent] = part if (before := arrived[parent]) is None else before + part
+
+
+def _wrapped(i: Any, wrap: Wrap) -> Any:
+    """An input as the rules get it where the visit is recorded."""
+    if type(i) is not Node:
+        return i
+    return wrap(i) if i.tracked else i.value
 
 
 class _Guard:
@@ -267,7 +276,9 @@ def unbroadcast(g: Array, shape: Shape) -> Array:
     total: Any = np.add.reduce if type(g) is np.ndarray else np.sum
     added = g.ndim - len(shape)
     if added == 1 and g.shape[1:] == shape:
-        return total(g, axis=0)  # (2, 3) -> (3,), as for a bias
+        if g.ndim == 2 and type(g) is np.ndarray and g.dtype.char in "fd":
+            return np.ones(len(g), g.dtype) @ g  # (2, 3) -> (3,): BLAS takes half the time
+        return total(g, axis=0)
     kept = enumerate(shape[max(-added, 0) :], start=max(added, 0))  # the axes that both have
     stretched = [i for i, n in kept if n == 1 and g.shape[i] != 1]
     if stretched:
