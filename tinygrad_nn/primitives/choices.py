@@ -11,7 +11,7 @@ import numpy as np
 from .._typing import Array
 from ..errors import ArgumentError, DtypeError
 from .arrays import as_array
-from .elementwise import EACH
+from .elementwise import EACH, positive_part
 from .primitive import BOOLEAN, NONZERO, POSITIVE, REAL, Domain, Trait, call, d
 from .table import define, rewrite
 
@@ -61,10 +61,6 @@ def _level_round(g: Array, y: Array, a: Array, decimals: int = 0) -> Array:
     return np.zeros_like(g)
 
 
-def _relu(x: Array) -> Array:
-    return np.maximum(x, 0)
-
-
 # A row is a line of mathematics: see elementwise.py.
 # fmt: off
 
@@ -95,7 +91,7 @@ CLIP = define(np.clip, "min(max(a, l), h)", SELECTS,
        calls=(call((3, 4), (4,), ()), call((3, 4), (), (3, 1)), call((2, 3), (2, 3), (2, 3))),
        domains=(REAL, Domain(high=0.0), POSITIVE),
        kinks=lambda a, l, h: np.where(np.abs(a - l) < np.abs(a - h), a - l, a - h))
-RELU = define(_relu, "max(a, 0)", SELECTS, d("g·[a > 0]", lambda g, y, a: g * (y > 0)),
+RELU = define(positive_part, "max(a, 0)", SELECTS, d("g·[a > 0]", lambda g, y, a: g * (y > 0)),
        name="tinygrad_nn.relu", kinks=lambda a: a)
 WHERE = define(np.where, "a where c, else b", SELECTS,
        None,

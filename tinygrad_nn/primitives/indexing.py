@@ -21,13 +21,14 @@ from .table import constant, define, mutators, rewrite
 
 __all__ = ["GETITEM", "SCATTER", "along_axis", "by_position"]
 
+_BOOLEAN = np.dtype(bool)
 SELECTS = Trait.LINEAR | Trait.ANALYTIC
 
 
 def _selects_each_once(index: Any) -> bool:
     """Whether no element can be selected twice: only integer arrays can repeat themselves."""
     parts = index if isinstance(index, tuple) else (index,)
-    return all(not hasattr(p, "dtype") or p.dtype == bool for p in parts)
+    return all(getattr(p, "dtype", _BOOLEAN) == _BOOLEAN for p in parts)
 
 
 def _getitem(a: Array, index: Any) -> Array:
@@ -35,8 +36,9 @@ def _getitem(a: Array, index: Any) -> Array:
 
 
 def _scatter(a: Array, shape: Shape, index: Any) -> Array:
-    out = np.zeros_like(a, shape=shape)
-    if not isinstance(out, (np.ndarray, Deferred)):
+    plain = isinstance(a, np.ndarray)
+    out = np.zeros(shape, a.dtype) if plain else np.zeros_like(a, shape=shape)
+    if not plain and not isinstance(out, Deferred):
         return _scatter_lazily(a, out, index)
     if _selects_each_once(index):
         out[index] = a
@@ -259,6 +261,8 @@ def private_index(index: Any) -> Any:
 
 
 def _private_part(part: Any) -> Any:
+    if type(part) is np.ndarray and part.dtype.kind in "iub":
+        return part.copy()
     if part is None or part is Ellipsis or isinstance(part, int):
         return part
     if isinstance(part, slice):

