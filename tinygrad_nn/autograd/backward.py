@@ -247,10 +247,15 @@ class _Guard:
 
 
 def _is_finite(g: Array) -> bool:
-    """Whether every element is. Their squares add up to a number then, unless that overflows."""
+    """Whether all elements are. They, or their squares, add up to a number then, if in range.
+
+    BLAS adds squares in less time than NumPy adds, but would copy what is broadcast.
+    """
     node = getattr(g, "_node", None)  # of a Tensor, where the walk is recorded
     value = g if node is None else node.value
-    return math.isfinite(np.vdot(value, value)) or bool(np.all(np.isfinite(value)))
+    whole = value.flags.c_contiguous
+    total: Any = np.vdot(value, value) if whole else np.add.reduce(value, axis=None)
+    return math.isfinite(total) or bool(np.all(np.isfinite(value)))
 
 
 def _fit(g: Array, like: Array) -> Array:
@@ -276,7 +281,7 @@ def unbroadcast(g: Array, shape: Shape) -> Array:
     total: Any = np.add.reduce if type(g) is np.ndarray else np.sum
     added = g.ndim - len(shape)
     if added == 1 and g.shape[1:] == shape:
-        if g.ndim == 2 and type(g) is np.ndarray and g.dtype.char in "fd":
+        if g.ndim == 2 and type(g) is np.ndarray and g.dtype.char in "fd" and g.flags.c_contiguous:
             return np.ones(len(g), g.dtype) @ g  # (2, 3) -> (3,): BLAS takes half the time
         return total(g, axis=0)
     kept = enumerate(shape[max(-added, 0) :], start=max(added, 0))  # the axes that both have

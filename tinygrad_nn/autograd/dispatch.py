@@ -37,6 +37,7 @@ from .recording import source_line, state, user_site
 
 __all__ = ["Recorded", "as_dtype"]
 
+_new = object.__new__  # looked up once
 _NUMPY_ERRORS = (ValueError, TypeError, IndexError, OverflowError)
 
 
@@ -106,7 +107,7 @@ class Recorded:
             )
         else:
             node = Node(value)
-        result = object.__new__(type(self))
+        result = _new(type(self))
         result._node = node
         return result
 

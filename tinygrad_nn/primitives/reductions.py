@@ -128,7 +128,7 @@ def _share(g: Array, y: Array, a: Array, axis: Axis = None, keepdims: bool = Fal
 
 def _has_short_rows(x: Array, axis: Axis) -> bool:
     """Whether NumPy takes longer to begin with each row than to reduce it, as for a few classes."""
-    plain = type(x) is np.ndarray and x.dtype.char in "fd"
+    plain = type(x) is np.ndarray and x.dtype.char in "fd" and x.flags.c_contiguous
     return plain and x.ndim == 2 and axis == -1 and x.shape[1] <= 16
 
 
