@@ -1,8 +1,6 @@
 """Activation functions, each one plain function of NumPy calls.
 
-Given arrays they return arrays; given Tensors, Tensors, recorded. Where a formula has two
-numerically safe branches, each branch is the whole function continued, so their seam has no kink
-and derivatives of every order are right on both sides of it.
+Given arrays they return arrays; given Tensors, Tensors, recorded. Several are a row of the table.
 """
 
 import math
