@@ -121,15 +121,14 @@ def walk(
     """
     # What has arrived at each node of the plan so far. Nothing is sent to any other.
     arrived: dict[Node, Array | None] = dict.fromkeys(visit)
-    ndarray = np.ndarray  # looked up once
     for root, seed in seeds:
         if root in arrived:
             arrived[root] = seed if (before := arrived[root]) is None else before + seed
     for node in visit:
-        g = arrived.pop(node, None)  # a root may stand there twice
+        g = arrived.pop(node, None)
         if g is None:
             continue
-        if type(g) is not ndarray:
+        if type(g) is not np.ndarray:
             g = without_scalar(g)
         if keep is None or node in keep:
             yield node, g
@@ -137,12 +136,11 @@ def walk(
         if primitive is None or node in targets:
             continue
         inputs, static = node.inputs, node.static or NO_OPTIONS
-        if wrap is None:
-            arguments = [g, node.value]
-            for i in inputs:
-                arguments.append(i.value if type(i) is Node else i)
-        else:
-            arguments = [g, wrap(node), *(_wrapped(i, wrap) for i in inputs)]
+        arguments = [g, node.value if wrap is None else wrap(node)]
+        for i in inputs:
+            if type(i) is Node:
+                i = i.value if wrap is None or not i.tracked else wrap(i)
+            arguments.append(i)
         all_parts = primitive.pull(0, arguments, static) if primitive.variadic else None
         silent = None if guard is None else guard.silent(node, primitive, g)
         for k, parent in enumerate(inputs):
@@ -160,13 +158,6 @@ def walk(
             if part.dtype is not like.dtype or part.shape != like.shape:
                 part = _fit(part, like)
             arrived[parent] = part if (before := arrived[parent]) is None else before + part
-
-
-def _wrapped(i: Any, wrap: Wrap) -> Any:
-    """An input as the rules get it where the visit is recorded."""
-    if type(i) is not Node:
-        return i
-    return wrap(i) if i.tracked else i.value
 
 
 class _Guard:

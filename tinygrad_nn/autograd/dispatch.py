@@ -37,7 +37,6 @@ from .recording import source_line, state, user_site
 
 __all__ = ["Recorded", "as_dtype"]
 
-_new = object.__new__  # looked up once
 _NUMPY_ERRORS = (ValueError, TypeError, IndexError, OverflowError)
 
 
@@ -107,7 +106,7 @@ class Recorded:
             )
         else:
             node = Node(value)
-        result = _new(type(self))
+        result = object.__new__(type(self))
         result._node = node
         return result
 

@@ -115,9 +115,8 @@ class scope:  # noqa: N801  reads as a statement: with scope("hidden"):
         self._name = name
 
     def __enter__(self) -> None:
-        before = state.scope
-        state.scopes_before.append(before)
-        state.scope = (*before, self._name)
+        state.scopes_before.append(state.scope)
+        state.scope = (*state.scope, self._name)
 
     def __exit__(self, *_: object) -> None:
         state.scope = state.scopes_before.pop()

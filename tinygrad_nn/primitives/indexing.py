@@ -36,9 +36,9 @@ def _getitem(a: Array, index: Any) -> Array:
 
 
 def _scatter(a: Array, shape: Shape, index: Any) -> Array:
-    plain = isinstance(a, np.ndarray)
+    plain = type(a) is np.ndarray
     out = np.zeros(shape, a.dtype) if plain else np.zeros_like(a, shape=shape)
-    if not plain and not isinstance(out, Deferred):
+    if not isinstance(out, (np.ndarray, Deferred)):
         return _scatter_lazily(a, out, index)
     if _selects_each_once(index):
         out[index] = a
