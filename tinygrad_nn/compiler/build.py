@@ -63,26 +63,37 @@ class Built:
             passed.insert(0, state)
         if self.source.takes_new:
             passed.append(new)
-        return self.function(*passed)
+            return self.function(*passed)
+        before = dict(state)  # it writes into the state that it is given
+        result = self.function(*passed)
+        new.update({key: state[key] for key in self.makes})
+        state.update(before)
+        return result
 
 
-def build(recipe: Recipe, name: str, arguments: Sequence[Any]) -> Built:
-    """Improve a traced program, lay it out, write it, and make it a function."""
+def build(recipe: Recipe, name: str, arguments: Sequence[Any], target: str = "numpy") -> Built:
+    """Improve a traced program, lay it out, write it, and make it a function.
+
+    Args:
+        recipe: the traced step.
+        name: what the function is called.
+        arguments: those of the call for which this is made.
+        target: "numpy", or "teaching" for a new array in each line, and a derivative beside it.
+    """
+    teaching = target == "teaching"
     origins = dict(zip(recipe.program.inputs, recipe.sources, strict=True))
     keys = _Keys(recipe, replace(recipe.program), origins)
-    program = improved(keys.program)
+    program = improved(keys.program, textbook=teaching)
     used = set(program.inputs)
     returned = [program.outputs[index] for index in keys.returned]
     reads = {key: origins[v] for v, key in keys.old.items() if v in used}
-    program, state = packed(
-        program,
-        State(
-            {v: key for v, key in keys.old.items() if v in used},
-            [(key, program.outputs[index]) for key, index in keys.new],
-        ),
-        lambda key: reads[key].read(arguments),
+    state = State(
+        {v: key for v, key in keys.old.items() if v in used},
+        [(key, program.outputs[index]) for key, index in keys.new],
     )
-    program = check(without_dead_code(program), "packing")
+    if not teaching:
+        program, state = packed(program, state, lambda key: reads[key].read(arguments))
+        program = check(without_dead_code(program), "packing")
     layout = Layout(
         name=identifier(name, "step"),
         arguments={v: v.name for v in program.inputs if isinstance(origins.get(v), ArgumentSource)},
@@ -95,7 +106,7 @@ def build(recipe: Recipe, name: str, arguments: Sequence[Any]) -> Built:
     )
     slots = {value: key for key, value in reversed(state.new) if isinstance(value, Value)}
     plan = plan_memory(program, layout.state, slots, {*_values(returned)} - slots.keys())
-    source = emit(program, layout, plan)
+    source = emit(program, layout, None if teaching else plan, rules=teaching)
     return Built(
         source,
         program,

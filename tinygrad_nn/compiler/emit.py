@@ -272,11 +272,12 @@ class _Emitter:
 
     def _remark(self, equation: Equation) -> str:
         """What to say behind a line: the derivative that it is, or shapes that change."""
-        if self.rules and equation.origin.rule:
-            return equation.origin.rule
         if len(equation.outputs) != 1:
             return ""
         output = equation.output
+        if self.rules and equation.origin.rules:
+            of = self.layout.gradients.get(output)
+            return equation.origin.rules.get(of, "") if of is not None else ""
         if equation.function is np.matmul:
             left, right = (_shape(v) for v in equation.args)
             return f"{left} @ {right} -> {_shape(output)}"

@@ -8,7 +8,17 @@ from typing import Any
 import numpy as np
 
 from .literals import literal
-from .operations import ARITHMETIC, Draw, add_at, astype, copy, set_item, side_by_side
+from .operations import (
+    ARITHMETIC,
+    Draw,
+    add_at,
+    astype,
+    copy,
+    expect_finite,
+    expect_within,
+    set_item,
+    side_by_side,
+)
 from .program import Equation, Value
 
 __all__ = ["Writer", "is_numpy", "path_of"]
@@ -23,7 +33,8 @@ _INFIX: dict[Any, str] = {
 }  # fmt: skip
 _METHODS = {np.sum: "sum", np.max: "max", np.amax: "max", np.min: "min", np.amin: "min",
             np.prod: "prod", np.any: "any", np.all: "all", np.clip: "clip"}  # fmt: skip
-_OURS = {operator.getitem, set_item, add_at, astype, copy, side_by_side}
+_OURS = {operator.getitem, set_item, add_at, astype, copy, side_by_side, expect_finite,
+         expect_within}  # fmt: skip
 _ATOM = 100  # how tightly a text holds together: names, calls and numbers most of all
 _BINDING = {"**": 60, "@": 50, "*": 50, "/": 50, "//": 50, "%": 50, "+": 40, "-": 40}
 _COMPARING = 30

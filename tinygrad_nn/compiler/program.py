@@ -62,7 +62,7 @@ class Origin(NamedTuple):
     phase: str = "forward"  # or "backward", or "update"
     scope: Scope = ()
     function: Callable[..., Any] | None = None  # the loss, activation or rule that it is part of
-    rule: str = ""  # in a walk backward, the formulas of the row whose derivative this is
+    rules: Mapping[Value, str] | None = None  # in a walk backward, how each gradient is made
     code: CodeType | None = None
     instruction: int = -1
 

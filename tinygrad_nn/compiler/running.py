@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import TraceError
 from .banks import Bank
 from .build import Built
 from .glue import commit_function, guard_function, read_function
@@ -124,6 +125,19 @@ class Runner:
         self._spare, self._published = self._published, bank
         self._expected = [new[key] for key in self._keys]
         return returned
+
+    def state_now(self, arguments: Sequence[Any]) -> dict[str, Any]:
+        """The state that the program would read now, by its keys.
+
+        Raises:
+            TraceError: something around the step has changed since the program was made.
+        """
+        if not self.fits(arguments):
+            raise TraceError(
+                "save: expected everything that the step uses to be as it was in the last call; "
+                "got a change; call the step once more"
+            )
+        return {key: self._state[key] for key in self.built.layout.state.values()}
 
     # --- when the program does not finish -----------------------------------------------------
 

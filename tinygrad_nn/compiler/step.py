@@ -1,11 +1,11 @@
 """The compiled step: traced once for each kind of arguments, then run as a NumPy program."""
 
 import functools
-import inspect
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,14 +13,17 @@ import numpy as np
 from ..autograd import Tensor, is_recording
 from ..autograd.containers import leaves
 from ..errors import ArgumentError, TraceError
+from .arguments import Signature
 from .build import Built, build
 from .comparison import check_same
 from .running import Runner, Unfinished, changed_numbers
+from .saving import save
 from .slots import GradientSource
 from .tracing import Recipe, is_tracing, trace_step
 
 __all__ = ["CompiledStep", "Stats", "compile"]
 
+_TARGETS = ("numpy", "teaching")
 _MOST_PROGRAMS = 16  # kept for one step; those used last
 _MOST_NUMBERS = 4  # how often the surroundings may turn out to vary before a trace is done
 
@@ -37,7 +40,11 @@ class Stats:
 
 
 def compile(  # noqa: A001  what everybody calls it
-    function: Callable[..., Any] | None = None, /, *, static: Any = ()
+    function: Callable[..., Any] | None = None,
+    /,
+    *,
+    static: Any = (),
+    target: str = "numpy",
 ) -> Any:
     """Turn a training step, or any function of arrays, into a NumPy program. A decorator.
 
@@ -55,8 +62,12 @@ def compile(  # noqa: A001  what everybody calls it
             the same.
         static: names or positions of arguments that are not arrays for the program, but decide
             what it is: it is compiled anew for each of their values.
+        target: "numpy" writes into memory that is made once, which is fast. "teaching" is the same
+            program as a student would write it, a new array in each line, and beside each line of
+            the backward pass the derivative that it is.
 
     Raises:
+        ArgumentError: an unknown target, or static arguments that are not there.
         TraceError: from a call: the step looks at values, as `if loss > 1:` does, or it does not
             do the same when it is run again.
 
@@ -77,21 +88,27 @@ def compile(  # noqa: A001  what everybody calls it
         False
     """
     if function is None:
-        return functools.partial(compile, static=static)
-    return CompiledStep(function, static)
+        return functools.partial(compile, static=static, target=target)
+    return CompiledStep(function, static, target)
 
 
 class CompiledStep:
     """A function that runs as a NumPy program, made by `compile`."""
 
-    def __init__(self, function: Callable[..., Any], static: Any = ()) -> None:
+    def __init__(
+        self, function: Callable[..., Any], static: Any = (), target: str = "numpy"
+    ) -> None:
+        if target not in _TARGETS:
+            raise ArgumentError(
+                f"compile: expected target= one of {', '.join(_TARGETS)}; got {target!r}"
+            )
         if not callable(function):
             raise ArgumentError(f"compile: expected a function; got {type(function).__name__}")
         functools.update_wrapper(self, function)
         self._function = function
         self._name = getattr(function, "__name__", type(function).__name__)
-        self._parameters = _parameters(function)
-        self._static = _static_names(static, self._parameters)
+        self._target = target
+        self._signature = Signature(function, static)
         self._entries: dict[Any, list[Runner]] = {}
         self._varying: set[str] = set()  # Python numbers around the step that change
         self._fixed: set[str] = set()  # those that it branches on, so that each has its program
@@ -131,7 +148,7 @@ class CompiledStep:
             self.stats.eager_calls += 1
             if isinstance(unfinished.__cause__, FloatingPointError):
                 # From now on what is not selected is kept silent: see the walker's guard.
-                self._guarded.add(self._kinds(args, kwargs, arguments))
+                self._guarded.add(self._signature.kinds(args, kwargs, arguments))
             return runner.run_eagerly(lambda: self._function(*args, **kwargs), arguments)
 
     # --- what was made ------------------------------------------------------------------------
@@ -141,14 +158,36 @@ class CompiledStep:
         """The text of the program that ran last."""
         return self._built.source.text
 
+    def save(self, path: Any, *, batch: Sequence[Any] | None = None) -> Path:
+        """Write the program that ran last as a module that needs NumPy alone.
+
+        The module has the function of the program, which takes a state and updates it in place,
+        `init_state()`, and a loop that trains when the file is started. Long arrays stand beside
+        it in a file that ends in .npz.
+
+        Args:
+            path: a file that ends in .py.
+            batch: arguments of the step, for the loop; random numbers of their kind, if left out.
+
+        Raises:
+            TraceError: the step calls functions that NumPy does not have, or has not run yet.
+            OutputError: the file cannot be written.
+        """
+        arguments = None if batch is None else leaves((tuple(batch), {}))
+        return save(self._built, self._ran.state_now(arguments or ()), path, arguments)
+
     @property
     def _built(self) -> Built:
+        return self._ran.built
+
+    @property
+    def _ran(self) -> Runner:
         if self._latest is None:
             raise TraceError(
                 f"compile: expected {self._name} to have been called, since its program follows "
                 f"from its arguments; call it once"
             )
-        return self._latest.built
+        return self._latest
 
     # --- making programs ----------------------------------------------------------------------
 
@@ -163,7 +202,7 @@ class CompiledStep:
 
     def _find(self, args: Any, kwargs: Any, arguments: Sequence[Any]) -> Runner:
         """The program for such arguments, with everything around the step as it is now."""
-        kinds = self._kinds(args, kwargs, arguments)
+        kinds = self._signature.kinds(args, kwargs, arguments)
         guarded = kinds in self._guarded
         entries = self._entries.setdefault((kinds, guarded), [])
         for i, runner in enumerate(entries):
@@ -198,11 +237,11 @@ class CompiledStep:
         started = time.perf_counter()
         recipe = self._traced(args, kwargs, False, guarded)
         traced = time.perf_counter()
-        built = build(recipe, self._name, leaves((args, kwargs)))
+        built = build(recipe, self._name, leaves((args, kwargs)), self._target)
         if any(isinstance(origin, GradientSource) for origin in built.reads.values()):
             # It looks at gradients of before: so it matters whether there are any.
             recipe = self._traced(args, kwargs, True, guarded)
-            built = build(recipe, self._name, leaves((args, kwargs)))
+            built = build(recipe, self._name, leaves((args, kwargs)), self._target)
         self.stats.traces += 1
         self.stats.trace_seconds += traced - started
         self.stats.build_seconds += time.perf_counter() - traced
@@ -236,7 +275,7 @@ class CompiledStep:
     def _trace_once(
         self, args: Any, kwargs: Any, varying: set[str], absent_gradients: bool, guarded: bool
     ) -> Recipe:
-        names, static, roots = self._layout_of(args, kwargs)
+        names, static, roots = self._signature.layout_of(args, kwargs)
         return trace_step(
             self._function,
             (args, kwargs),
@@ -248,123 +287,6 @@ class CompiledStep:
             guarded,
         )
 
-    # --- arguments ----------------------------------------------------------------------------
-
-    def _layout_of(
-        self, args: Any, kwargs: Any
-    ) -> tuple[list[str], set[int], list[tuple[str, Any]]]:
-        """Of each leaf of the arguments its name; which are static; and objects to walk through."""
-        names: list[str] = []
-        static: set[int] = set()
-        roots: list[tuple[str, Any]] = []
-        for name, tree in [*zip(self._positional(args), args, strict=True), *kwargs.items()]:
-            for path, leaf in _paths(name, tree):
-                if name in self._static or not _is_data(leaf):
-                    static.add(len(names))
-                    if not isinstance(leaf, (str, bytes, bool, type(None))):
-                        roots.append((path, leaf))
-                names.append(path)
-        return names, static, roots
-
-    def _positional(self, args: Sequence[Any]) -> Iterator[str]:
-        rest = len(args) - len(self._parameters)
-        yield from self._parameters[: len(args)]
-        yield from (f"argument_{i}" for i in range(max(rest, 0)))
-
-    def _kinds(self, args: Any, kwargs: Any, arguments: Sequence[Any]) -> Any:
-        """What arguments have to have in common to share a program."""
-        if not self._static and not kwargs and all(type(a) is np.ndarray for a in args):
-            return tuple((a.shape, a.dtype) for a in args)
-        parts: list[Any] = [_structure((args, kwargs))]
-        positional = zip(self._positional(args), args, strict=True)
-        for name, tree in [*positional, *kwargs.items()]:
-            parts.extend(_kind(leaf, name in self._static) for _, leaf in _paths(name, tree))
-        shared = len({id(a) for a in arguments}) != len(arguments)
-        parts.append(tuple(_first(arguments)) if shared else None)
-        return tuple(parts)
-
 
 def _has_history(argument: Any) -> bool:
     return isinstance(argument, Tensor) and not argument.is_leaf
-
-
-def _first(arguments: Sequence[Any]) -> Iterator[int]:
-    """For each argument, the first that is the same object."""
-    seen: dict[int, int] = {}
-    for i, argument in enumerate(arguments):
-        yield seen.setdefault(id(argument), i)
-
-
-def _kind(leaf: Any, static: bool) -> Any:
-    if static or not _is_data(leaf):
-        try:
-            hash(leaf)
-        except TypeError as error:
-            raise ArgumentError(
-                f"compile: expected a static argument that can be compared; got "
-                f"{type(leaf).__name__}; give a tuple, number or text"
-            ) from error
-        return type(leaf), leaf
-    if isinstance(leaf, Tensor):
-        return "Tensor", leaf.shape, leaf.dtype, leaf.requires_grad
-    if isinstance(leaf, (np.ndarray, np.generic)):
-        return leaf.shape, leaf.dtype
-    return type(leaf)
-
-
-def _is_data(leaf: Any) -> bool:
-    """Whether an argument is something that a program computes with."""
-    numbers = (np.ndarray, np.generic, Tensor, np.random.Generator, np.random.RandomState)
-    return isinstance(leaf, numbers) or type(leaf) in (int, float)
-
-
-def _structure(tree: Any) -> Any:
-    if type(tree) in (tuple, list):
-        return type(tree), *map(_structure, tree)
-    if isinstance(tree, dict):
-        return dict, *((key, _structure(item)) for key, item in tree.items())
-    return None if tree is None else 0
-
-
-def _paths(name: str, tree: Any) -> Iterator[tuple[str, Any]]:
-    """Each leaf of a tree with a name for it."""
-    items: Iterable[tuple[Any, Any]]
-    if tree is None:
-        return
-    if isinstance(tree, (tuple, list)):
-        items = enumerate(tree)
-    elif isinstance(tree, dict):
-        items = tree.items()
-    else:
-        yield name, tree
-        return
-    for key, item in items:
-        yield from _paths(f"{name}_{key}", item)
-
-
-def _parameters(function: Callable[..., Any]) -> list[str]:
-    try:
-        found = inspect.signature(function).parameters.values()
-    except (TypeError, ValueError):  # a function that does not say
-        return []
-    plain = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    return [p.name for p in found if p.kind in plain]
-
-
-def _static_names(static: Any, parameters: Sequence[str]) -> frozenset[str]:
-    given = (static,) if isinstance(static, (str, int)) else tuple(static)
-    names = set()
-    for item in given:
-        if isinstance(item, int) and not isinstance(item, bool):
-            if not -len(parameters) <= item < len(parameters):
-                raise ArgumentError(
-                    f"compile: expected static= of the {len(parameters)} parameters; got {item}"
-                )
-            item = parameters[item]
-        if item not in parameters:
-            raise ArgumentError(
-                f"compile: expected static= to name parameters, some of {', '.join(parameters)}; "
-                f"got {item!r}"
-            )
-        names.add(item)
-    return frozenset(names)

@@ -42,6 +42,7 @@ class Trace:
         self.open = True
         self.phase = "forward"
         self._at: Node | None = None  # in a walk backward, where it is
+        self._rules: dict[Value, str] = {}  # and what the derivatives there are
         self._known: dict[int, tuple[Any, Value]] = {}  # the constants, by what they were
 
     # --- calls --------------------------------------------------------------------------------
@@ -103,8 +104,8 @@ class Trace:
     def _origin(self) -> Origin:
         node = self._at
         if node is None:
-            return Origin(self.phase, state.scope, _named_function(), "", *_user_site())
-        return Origin(self.phase, node.scope, None, _rule_of(node), node.code, node.instruction)
+            return Origin(self.phase, state.scope, _named_function(), None, *_user_site())
+        return Origin(self.phase, node.scope, None, self._rules, node.code, node.instruction)
 
     def effect(self, function: Callable[..., Any], *args: Any) -> None:
         """Write down a call that gives nothing, such as a check."""
@@ -150,7 +151,7 @@ class Trace:
         try:
             for node, g in walk:
                 # Until the walk goes on to the next node, this one's derivatives are at work.
-                self._at = node
+                self._at, self._rules = node, _rules_of(node)
                 value = _value_of(g)
                 if value is not None and isinstance(node.value, Traced):
                     self.gradients.setdefault(value, node.value.value)
@@ -183,7 +184,7 @@ class Trace:
 
     def refuse(self, what: str, name: str = "", remedy: str = "") -> NoReturn:
         """Raise: the step needs a value while there is none."""
-        line = Origin("", (), None, "", *_user_site()).line
+        line = Origin("", (), None, None, *_user_site()).line
         where = "" if line is None else f"; at {line}" + (f": {line.text}" if line.text else "")
         called = f"the traced value {name!r}" if name else "a traced value"
         remedy = remedy or (
@@ -216,16 +217,17 @@ def _value_of(g: Any) -> Value | None:
     return g.value if isinstance(g, Traced) else None
 
 
-def _rule_of(node: Node) -> str:
-    """The formulas of the derivatives that carry a cotangent back through a node."""
+def _rules_of(node: Node) -> dict[Value, str]:
+    """By which formula of its row a node sends its cotangent back to each of its inputs."""
     row = node.primitive
     if row is None:
-        return ""
-    cells = row.derivatives
-    if not row.variadic:
-        pairs = zip(cells, node.inputs, strict=False)
-        cells = tuple(c for c, i in pairs if isinstance(i, Node) and i.tracked)
-    return f"{row.name}: {'; '.join(dict.fromkeys(c.formula for c in cells if c))}"
+        return {}
+    cells = row.derivatives * len(node.inputs) if row.variadic else row.derivatives
+    return {
+        i.value.value: f"{row.name}: {cell.formula}"
+        for i, cell in zip(node.inputs, cells, strict=False)
+        if isinstance(i, Node) and isinstance(i.value, Traced) and cell is not None
+    }
 
 
 def _named_function() -> Callable[..., Any] | None:
