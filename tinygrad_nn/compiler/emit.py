@@ -5,7 +5,7 @@ a buffer; without one, each line makes a new array, as in a notebook.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -127,8 +127,8 @@ class _Emitter:
         parameters += [self.names[v] for v in layout.arguments]
         parameters += ["new=None"] if takes_new else []
         self.lines = statement_lines(f"def {layout.name}({', '.join(parameters)}):")
+        self._line(f'"""{self._purpose(takes_new)}"""')
         if takes_new:
-            self._comment("The new state is written into `new`, or in the place of the old one.")
             self._line("new = state if new is None else new")
         for value, key in layout.state.items():
             self._line(f"{self.names[value]} = state[{literal(key)}]", _shape(value))
@@ -137,6 +137,21 @@ class _Emitter:
         self.indent = "    "
         self._finish("new" if takes_new else "state")
         return self.lines
+
+    def _purpose(self, takes_new: bool) -> str:
+        returned = "the loss" if self._returns_loss() else "what the step returns"
+        if not self.layout.new:
+            return f"Compute {returned}."
+        place = (
+            "write the new state into `new`, or over the old one"
+            if takes_new
+            else "update the state"
+        )
+        return f"Run one step: {place}; return {returned}."
+
+    def _returns_loss(self) -> bool:
+        returned = self.layout.returned
+        return isinstance(returned, Value) and self.names[returned] == "loss"
 
     def _line(self, text: str, comment: str = "", deeper: bool = False) -> None:
         self.lines += statement_lines(text, comment, self.indent + "    " * deeper)
@@ -260,15 +275,24 @@ class _Emitter:
 
     def _check(self, equation: Equation) -> None:
         if equation.function is expect_finite:
-            terms = [f"np.vdot({self.text(v)}, {self.text(v)})" for v in equation.inputs]
-            self._line(f"if not math.isfinite({' + '.join(terms)}):")
-            self._line('raise FloatingPointError("a gradient is infinite or NaN")', deeper=True)
+            self._check_finite([self.text(v) for v in equation.inputs])
             return
         value, low, high, where, remedy = equation.args
         name = self.text(value)
         least, largest = (f"{name}.min()", f"{name}.max()") if value.shape else (name, name)
         self._line(f"if not ({literal(low)} <= {least} and {largest} <= {literal(high)}):")
         self._line(f"raise ValueError({literal(f'{where}; {remedy}')})", deeper=True)
+
+    def _check_finite(self, names: Sequence[str]) -> None:
+        """Squares add up to a number, unless something is infinite, NaN, or very large."""
+        indent = self.indent
+        if len(names) > 1:
+            self._line(f"for gradient in ({', '.join(names)}):")
+            self.indent += "    "
+        name = names[0] if len(names) == 1 else "gradient"
+        self._line(f"if not math.isfinite(np.vdot({name}, {name})):")
+        self._line('raise FloatingPointError("a gradient is infinite or NaN")', deeper=True)
+        self.indent = indent
 
     def _remark(self, equation: Equation) -> str:
         """What to say behind a line: the derivative that it is, or shapes that change."""

@@ -36,8 +36,11 @@ def _broken(text: str, indent: str) -> list[str]:
     head, inner, tail = text[: start + 1], text[start + 1 : end], text[end:]
     deeper = f"{indent}    "
     arguments = list(_split(inner))
-    if len(deeper) + len(inner) <= WIDTH or len(arguments) == 1:
+    is_call = head[-1] == "(" and head[-2:-1].isidentifier()
+    if len(deeper) + len(inner) <= WIDTH and is_call:
         middle = [f"{deeper}{inner}"]
+    elif len(arguments) == 1 and not inner.endswith(","):
+        middle = statement_lines(inner, "", deeper)
     else:
         middle = [line for a in arguments for line in statement_lines(f"{a},", "", deeper)]
     return [f"{indent}{head}", *middle, f"{indent}{tail}"]

@@ -104,10 +104,10 @@ class Lifting:
         """What to put in a place: something traced for what holds values."""
         value, place = edge.value, edge.place
         if place.path in self.varying:
-            number = Value((), np.dtype(type(value)), place.path, weak=True)
+            number = Value((), np.dtype(type(value)), self.around.name_of(place.path), weak=True)
             self.sources[number] = PlaceSource(place)
             return Number(self.trace, number, value)
-        return self._stand_in_for(value, PlaceSource(place), place.path)
+        return self._stand_in_for(value, PlaceSource(place), self.around.name_of(place.path))
 
     def _stand_in_for(self, value: Any, source: PlaceSource, path: str) -> Any:
         if isinstance(value, tuple) and type(value) is tuple:

@@ -61,15 +61,15 @@ def array_text(array: Array) -> str:
     found = _pattern(array)
     if found is not None:
         return found
-    items = array.tolist()
-    text = _nested(items)
+    text = _nested(array)
     return f"np.array({text}, dtype={dtype_text(array.dtype)})"
 
 
-def _nested(items: Any) -> str:
-    if isinstance(items, list):
-        return f"[{', '.join(map(_nested, items))}]"
-    return literal(items)
+def _nested(array: Array) -> str:
+    if array.ndim:
+        return f"[{', '.join(map(_nested, array))}]"
+    # The fewest digits that give the number in its own dtype.
+    return literal(float(str(array[()])) if array.dtype.kind == "f" else array.item())
 
 
 def _pattern(array: Array) -> str | None:

@@ -29,7 +29,7 @@ _WORDS = {
     np.sum: "total", np.mean: "mean", np.greater: "positive", np.greater_equal: "positive",
     np.maximum: "larger", np.minimum: "smaller", np.where: "chosen", np.full: "filled",
     np.absolute: "size", np.power: "power", np.reciprocal: "inverse", np.linalg.norm: "norm",
-    operator.getitem: "picked",
+    operator.getitem: "picked", operator.pow: "power",
     set_item: "updated", add_at: "increased", astype: "converted", copy: "copied",
 }  # fmt: skip
 _RESERVED = {*keyword.kwlist, *keyword.softkwlist, *dir(builtins), "np", "math", "state", "new"}

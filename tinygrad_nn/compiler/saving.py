@@ -101,7 +101,12 @@ class _Module:
         for key, made in self.built.makes.items():
             if key not in self.state:
                 items.append(f"{literal(key)}: {_empty(made)}")
-        lines += ["    return {", *(f"        {item}," for item in items), "    }", ""]
+        lines += [
+            "    return {",
+            *(line for item in items for line in statement_lines(f"{item},", "", " " * 8)),
+            "    }",
+            "",
+        ]
         return lines
 
     def _value(self, name: str, value: Any) -> str:

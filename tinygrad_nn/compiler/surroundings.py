@@ -8,6 +8,7 @@ edges are compared, so that nothing can change unseen.
 """
 
 import functools
+import re
 import sys
 from collections.abc import Iterator
 from types import BuiltinFunctionType, CellType, CodeType, FunctionType, MethodType, ModuleType
@@ -87,6 +88,7 @@ class Surroundings:
         self.containers: list[Container] = []
         self._seen: dict[int, Any] = {}  # the objects themselves, so that ids stay their own
         self._waiting: list[tuple[Any, str]] = []
+        self._standing: dict[str, Tensor] = {}  # which Tensor stands where
         for path, root in roots:
             self._meet(root, path)
         while self._waiting:
@@ -114,8 +116,16 @@ class Surroundings:
         else:
             self._waiting.append((value, path))
 
+    def name_of(self, path: str) -> str:
+        """What to call something: the state of an optimiser after the parameter it belongs to."""
+        found = re.fullmatch(r"(.*)\.states\[(\d+)\]\['(\w+)'\]", path)
+        tensor = self._standing.get(f"{found[1]}.parameters[{found[2]}]") if found else None
+        return path if tensor is None or found is None else f"{self.tensors[tensor]}.{found[3]}"
+
     def _edge(self, place: Place, value: Any) -> None:
         self.edges.append(Edge(place, value))
+        if isinstance(value, Tensor):
+            self._standing[place.path] = value
         self._meet(value, place.path)
 
     def _contents(self, container: Container) -> None:

@@ -63,7 +63,7 @@ class _Known:
         if operand is not None:
             self.same[output] = operand
             return
-        self._keep(self._put_once(equation))
+        self._keep(_as_maximum(self._put_once(equation)))
 
     # --- uniform arrays -----------------------------------------------------------------------
 
@@ -209,5 +209,15 @@ class _Known:
         number = self.uniform[value]
         others = {v.dtype for v in equation.inputs if v is not value and not v.weak}
         if number.dtype.kind == "f" and others == {value.dtype}:
-            return number.item()
+            return float(str(number))  # the fewest digits that give it in its own dtype
         return number.item() if equation.function in (set_item, add_at) else number
+
+
+def _as_maximum(equation: Equation) -> Equation:
+    """max(x, 0) is the same for a clip without an upper bound, and reads better."""
+    if equation.function is np.clip and len(equation.args) == 3 and not equation.kwargs:
+        x, low, high = equation.args
+        numbers = isinstance(low, np.generic) and isinstance(high, np.generic)
+        if numbers and low == 0 and high == np.inf and isinstance(x, Value):
+            return replace(equation, function=np.maximum, args=(x, 0))
+    return equation
