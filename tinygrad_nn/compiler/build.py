@@ -137,7 +137,7 @@ class _Keys:
                 self.old[value] = self._key(origin, value.name)
         self._indices = itertools.count(len(program.outputs))
         self._fresh: list[Equation] = []
-        self._program = program
+        self._makers = {o: e for e in program.equations for o in e.outputs}
         self.outputs = list(program.outputs)
         self.new: list[tuple[str, int]] = []
         self.writes: list[tuple[Sink, Any]] = []
@@ -187,8 +187,7 @@ class _Keys:
         value = self.outputs[index]
         if not isinstance(value, Value) or value.weak or not value.shape:
             return index
-        makers = {o: e for e in self._program.equations for o in e.outputs}
-        maker = makers.get(value)
+        maker = self._makers.get(value)
         if maker is not None and maker.view is None:
             return index
         fresh = Value(value.shape, value.dtype)

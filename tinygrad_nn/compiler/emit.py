@@ -31,6 +31,8 @@ from .titles import title_of
 
 __all__ = ["emit"]
 
+_LONG = 300  # equations of a program that nobody reads line by line
+
 
 def emit(program: Program, layout: Layout, plan: Plan | None, *, rules: bool = False) -> Source:
     """Write the text of a program.
@@ -51,7 +53,10 @@ class _Emitter:
         self.names = names_for(program, layout)
         self.names.share(self.memory.values())
         self.callables = self._name_callables()
-        self.writer = Writer(self.text, self.callables, self._number)
+        self.shorts: dict[str, str] = {}  # names for NumPy's functions
+        is_long = plan is not None and len(program.equations) > _LONG
+        short = self._short if is_long else None
+        self.writer = Writer(self.text, self.callables, self._number, short)
         self.users = program.users()
         self.inline: dict[Value, str] = {}  # what is written where it is used
         self.arrays: dict[str, Array] = {}  # constants that are too long for the text
@@ -69,6 +74,12 @@ class _Emitter:
                 called = identifier(getattr(function, "__name__", "function"), "function")
                 found[function] = self.names.fresh(called)
         return found
+
+    def _short(self, path: str) -> str:
+        """A name for a function of NumPy's, which takes less time to look up."""
+        if path not in self.shorts:
+            self.shorts[path] = self.names.fresh(path.rpartition(".")[2])
+        return self.shorts[path]
 
     def _number(self, number: Any) -> str:
         """A number of a dtype, made once."""
@@ -99,6 +110,9 @@ class _Emitter:
 
     def _constants(self) -> list[str]:
         lines = []
+        if self.shorts:
+            lines += ["# In a program of this length, looking up a name and out= take their time."]
+            lines += [f"{name} = {path}" for path, name in self.shorts.items()]
         for value, array in self.program.constants.items():
             if is_short(array):
                 lines += statement_lines(f"{self.names[value]} = {array_text(array)}")
@@ -338,7 +352,7 @@ class _Emitter:
         return f"{self.text(tree)}.copy()" if shared and tree.shape else self.text(tree)
 
     def _is_view(self, value: Value) -> bool:
-        return any(value in e.outputs and e.view is not None for e in self.program.equations)
+        return any(e.view is not None for e in self.program.equations if value in e.outputs)
 
 
 def _shape(value: Any) -> str:

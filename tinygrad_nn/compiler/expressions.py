@@ -81,10 +81,12 @@ class Writer:
         name: Callable[[Value], str],
         functions: Mapping[Callable[..., Any], str],
         number: Callable[[Any], str],
+        short: Callable[[str], str] | None = None,
     ) -> None:
         self._name = name  # of a value, as an expression
         self._functions = functions  # what is not NumPy's, with the names it goes by
         self._number = number  # of NumPy's own, as an expression
+        self._short = short  # for what stands in NumPy, in a program that is long
 
     def expression(self, equation: Equation, out: str | None = None) -> str:
         """The call as an expression; with `out`, one that writes into that array."""
@@ -111,6 +113,8 @@ class Writer:
         if function in _METHODS and isinstance(args[0], Value) and args[0].shape:
             called = f"{self.operand(args[0])}.{_METHODS[function]}"
             return f"{called}({self._call(args[1:], kwargs, out)})"
+        if out is not None and self._short is not None and isinstance(function, np.ufunc):
+            return f"{self.function(function)}({self._call(args, kwargs)}, {out})"
         return f"{self.function(function)}({self._call(args, kwargs, out)})"
 
     def function(self, function: Callable[..., Any]) -> str:
@@ -118,6 +122,8 @@ class Writer:
         path = path_of(function)
         if path is None and function in ARITHMETIC:
             path = f"operator.{function.__name__}"
+        if path is not None and self._short is not None:
+            return self._short(path)
         return path or self._functions[function]
 
     def operand(self, tree: Any, least: int = _ATOM) -> str:

@@ -52,6 +52,7 @@ class Names:
     def __init__(self, taken: Iterable[str] = ()) -> None:
         self._names: dict[Value, str] = {}
         self._taken: set[str] = {"np", "math", "state", "new", *taken}
+        self._numbers: dict[str, int] = {}
         self.special: set[Value] = set()  # those named after something of the user's
 
     def __getitem__(self, value: Value) -> str:
@@ -62,11 +63,12 @@ class Names:
 
     def fresh(self, wanted: str) -> str:
         """A name that nothing has yet."""
-        name, number = wanted, 1
+        name, number = wanted, self._numbers.get(wanted, 1)
         while name in self._taken:
             number += 1
             name = f"{wanted.rstrip('_')}_{number}"
         self._taken.add(name)
+        self._numbers[wanted] = number  # so that the next one is found at once
         return name
 
     def give(self, value: Value, wanted: str, *, special: bool = True) -> None:

@@ -310,7 +310,8 @@ class _Packing:
                 equations += [j for j in self.joins if self._last_made(j) == i]
             if i == last:
                 equations += update
-        kept = [v for v in self.program.outputs if not self._is_gone(v)]
+        gone = {e.output for e in self.removed}
+        kept = [v for v in self.program.outputs if not (isinstance(v, Value) and v in gone)]
         return replace(
             self.program,
             inputs=tuple(dict.fromkeys([*self._inputs(), *self.old])),
@@ -320,9 +321,6 @@ class _Packing:
 
     def _inputs(self) -> Iterator[Value]:
         return (v for v in self.program.inputs if v not in self.state.old)
-
-    def _is_gone(self, value: Any) -> bool:
-        return any(value is e.output for e in self.removed)
 
     def _last_made(self, join: Equation) -> int:
         parts = set(join.args)

@@ -5,6 +5,7 @@ equation is a call: a function, and the tree of its arguments, with values in th
 Anybody can read a program; `evaluate` runs one, equation by equation.
 """
 
+import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import CodeType
@@ -92,7 +93,7 @@ class Equation:
         """The one output."""
         return self.outputs[0]
 
-    @property
+    @functools.cached_property
     def inputs(self) -> list[Value]:
         """The values that it computes with, in the order of the call."""
         found: list[Value] = []

@@ -48,7 +48,7 @@ class Traced(NDArrayOperatorsMixin, Deferred):
         self.tape = trace
         self.value = value
         self.concrete = concrete  # what it is in this run
-        self._views: WeakSet[Traced] = WeakSet()  # the arrays that share its memory
+        self._views: WeakSet[Traced] | None = None  # the arrays that share its memory
         self._base: Traced | None = None
 
     def __repr__(self) -> str:
@@ -155,7 +155,7 @@ class Traced(NDArrayOperatorsMixin, Deferred):
                 "np.zeros_like(x), or pass it as an argument"
             )  # fmt: skip
         # What shares its memory would have to change as well, and an equation changes nothing.
-        if target._base is not None or len(target._views):
+        if target._base is not None or target._views:
             self.tape.refuse(
                 "writing into an array that shares its memory with another", target.value.name,
                 remedy="write x = np.where(...), or into a .copy()"
@@ -171,8 +171,10 @@ class Traced(NDArrayOperatorsMixin, Deferred):
 
     def share(self, other: "Traced") -> None:
         """Remember that this array shares its memory with another."""
-        self._base = other._base or other
-        self._base._views.add(self)
+        self._base = base = other._base or other
+        if base._views is None:
+            base._views = WeakSet()
+        base._views.add(self)
 
     # --- what a Deferred array does -----------------------------------------------------------
 
@@ -239,7 +241,7 @@ class Traced(NDArrayOperatorsMixin, Deferred):
 
     def check(self, trace: "Trace") -> None:
         """Refuse an array of another trace, which has nothing to say to this one."""
-        self.tape.check_open(repr(self))
+        self.tape.check_open("an array")
         if self.tape is not trace:
             raise TraceError(
                 f"compile: expected arrays of one step; got {self!r} of another that is being "
