@@ -49,7 +49,8 @@ def _parser() -> argparse.ArgumentParser:
         "demo",
         help="train a network on the spiral data, check its gradients, draw its graph",
         description="Train a 2-64-3 network on the spiral data with Adam, check its gradients by "
-        "finite differences, and write graph.svg, training.svg and report.txt.",
+        "finite differences, and write graph.svg, training.svg, report.txt, and train_step.py: the "
+        "training step as a program that needs NumPy alone.",
     )
     demo.add_argument(
         "-o", "--out", default="tinygrad_nn_demo", metavar="FOLDER",
@@ -65,6 +66,9 @@ def _parser() -> argparse.ArgumentParser:
         metavar="N",
         help="of data and weights (default: %(default)s)",
     )
+    demo.add_argument(
+        "--eager", action="store_true", help="record each step, and do not compile it to NumPy"
+    )
     demo.set_defaults(run=_demo, refuse=demo.error)
 
     add_gradcheck(commands)
@@ -74,7 +78,7 @@ def _parser() -> argparse.ArgumentParser:
 def _demo(options: argparse.Namespace) -> int:
     from .training import run_demo  # on use: each command loads what it needs
 
-    demo = run_demo(options.out, options.epochs, options.seed)
+    demo = run_demo(options.out, options.epochs, options.seed, eager=options.eager)
     print(f"accuracy {demo.accuracy:.4f}, loss {demo.loss:.4f} after {options.epochs} epochs")
     print(f"gradients of all parameters: {demo.check.verdict.value}")
     for file in demo.files:

@@ -1,5 +1,7 @@
 """The demo's run: it learns, its gradients are right, its files are what they say."""
 
+import subprocess
+import sys
 import xml.etree.ElementTree as ElementTree
 
 import numpy as np
@@ -42,6 +44,22 @@ def test_the_report_says_what_was_done(demo):
     assert f"accuracy    {demo.accuracy:.4f}" in report
     assert "gradients   right" in report
     assert "hidden weights" in report
+    assert "1 program made" in report
+
+
+def test_the_program_that_trained_runs_by_itself(demo):
+    file = demo.files[3]
+    assert file.name == "train_step.py"
+    ran = subprocess.run([sys.executable, file], capture_output=True, text=True, check=True)
+    last = ran.stdout.splitlines()[-1].split()
+    assert float(last[1]) <= demo.loss * 1.1
+
+
+def test_the_recorded_step_trains_the_same(tmp_path):
+    eager = run_demo(tmp_path / "eager", epochs=50, eager=True)
+    compiled = run_demo(tmp_path / "compiled", epochs=50)
+    assert eager.loss == pytest.approx(compiled.loss, rel=1e-3)
+    assert not (tmp_path / "eager" / "train_step.py").exists()
 
 
 def test_the_same_seed_gives_the_same_run(demo, tmp_path):

@@ -2,7 +2,7 @@
 
 import itertools
 import linecache
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,7 +14,7 @@ from .operations import copy
 from .packing import Pack, State, packed
 from .passes import improved, without_dead_code
 from .plan import Plan, plan_memory
-from .program import Equation, Program, Value, check
+from .program import Equation, Program, Value, check, values_in
 from .slots import (
     ArgumentSource,
     ArraySink,
@@ -43,7 +43,6 @@ class Built:
     layout: Layout
     function: Callable[..., Any]
     positions: Sequence[int]  # which leaves of the arguments the function takes
-    result_count: int  # how many values it returns
     reads: Mapping[str, Origin]  # for each key of the state, where it is read
     kinds: Mapping[str, Value]  # and what it has to be
     makes: Mapping[str, Value]  # for each key of the new state, what it is
@@ -85,7 +84,7 @@ def build(recipe: Recipe, name: str, arguments: Sequence[Any], target: str = "nu
     keys = _Keys(recipe, replace(recipe.program), origins)
     program = improved(keys.program, textbook=teaching)
     used = set(program.inputs)
-    returned = [program.outputs[index] for index in keys.returned]
+    returned = _as_returned(recipe.returned, program.outputs)
     reads = {key: origins[v] for v, key in keys.old.items() if v in used}
     state = State(
         {v: key for v, key in keys.old.items() if v in used},
@@ -100,12 +99,12 @@ def build(recipe: Recipe, name: str, arguments: Sequence[Any], target: str = "nu
         state={v: key for v, key in state.old.items() if v in program.inputs},
         new=state.new,
         packs=state.packs,
-        returned=_as_returned(returned),
+        returned=returned,
         gradients=recipe.gradients,
         title=f"{name}, as a program of NumPy alone.",
     )
     slots = {value: key for key, value in reversed(state.new) if isinstance(value, Value)}
-    plan = plan_memory(program, layout.state, slots, {*_values(returned)} - slots.keys())
+    plan = plan_memory(program, layout.state, slots, {*values_in(returned)} - slots.keys())
     source = emit(program, layout, None if teaching else plan, rules=teaching)
     return Built(
         source,
@@ -114,7 +113,6 @@ def build(recipe: Recipe, name: str, arguments: Sequence[Any], target: str = "nu
         layout,
         loaded(source),
         [origins[v].position for v in layout.arguments],  # type: ignore[union-attr]
-        len(returned),
         reads,
         {key: v for v, key in keys.old.items() if v in used},
         {key: value for key, value in state.new if isinstance(value, Value)},
@@ -143,7 +141,6 @@ class _Keys:
         self.writes: list[tuple[Sink, Any]] = []
         for sink, tree in recipe.sinks:
             self.writes.append((sink, self._keyed(sink, tree, ())))
-        self.returned = [r.number for r in _results(recipe.returned)]
         self.program = replace(
             program, equations=(*program.equations, *self._fresh), outputs=tuple(self.outputs)
         )
@@ -212,29 +209,18 @@ def _identity(origin: Any) -> Any:
     return id(origin) if isinstance(origin, Tensor) else origin
 
 
-def _results(tree: Any) -> Iterator[Result]:
-    """The results in a tree, in order."""
+def _as_returned(tree: Any, outputs: Sequence[Any]) -> Any:
+    """What the function returns: the tree of the step, with arrays in the places of Tensors."""
+    if isinstance(tree, FreshTensor):
+        return _as_returned(tree.value, outputs)
     if isinstance(tree, Result):
-        yield tree
-    elif isinstance(tree, FreshTensor):
-        yield tree.value
-    elif isinstance(tree, (list, tuple)):
-        for item in tree:
-            yield from _results(item)
-    elif type(tree) is dict:
-        for item in tree.values():
-            yield from _results(item)
-
-
-def _values(items: Sequence[Any]) -> Iterator[Value]:
-    return (item for item in items if isinstance(item, Value))
-
-
-def _as_returned(values: Sequence[Any]) -> Any:
-    """What the function returns: nothing, one value, or a tuple of several."""
-    if not values:
-        return None
-    return values[0] if len(values) == 1 else tuple(values)
+        return outputs[tree.number]
+    if isinstance(tree, (list, tuple)):
+        kind = list if isinstance(tree, list) else tuple
+        return kind(_as_returned(item, outputs) for item in tree)
+    if type(tree) is dict:
+        return {key: _as_returned(item, outputs) for key, item in tree.items()}
+    return tree
 
 
 _files = itertools.count()

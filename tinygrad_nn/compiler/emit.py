@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from .._typing import Array
+from ..errors import TraceError
 from .expressions import Writer, is_numpy
 from .formatting import comment_lines, statement_lines
 from .layout import Layout, Source
@@ -341,18 +342,32 @@ class _Emitter:
         elif self.lines[-1].endswith(":"):
             self._line("pass")
 
-    def _returned(self, tree: Any) -> str:
-        if isinstance(tree, tuple):
-            items = ", ".join(map(self._returned, tree))
-            return f"{items}," if len(tree) == 1 else items
+    def _returned(self, tree: Any, inside: bool = False) -> str:
+        if isinstance(tree, (tuple, list)):
+            items = ", ".join(self._returned(item, True) for item in tree)
+            if isinstance(tree, list):
+                return f"[{items}]"
+            items += "," * (len(tree) == 1)
+            return f"({items})" if inside or not tree else items
+        if type(tree) is dict:
+            items = ", ".join(f"{_key(k)}: {self._returned(v, True)}" for k, v in tree.items())
+            return f"{{{items}}}"
         if not isinstance(tree, Value):
-            return literal(tree)
+            return _key(tree)
         # A buffer is written into again in the next step, so what is handed out is a copy.
         shared = tree in self.memory or tree in self.layout.state or self._is_view(tree)
         return f"{self.text(tree)}.copy()" if shared and tree.shape else self.text(tree)
 
     def _is_view(self, value: Value) -> bool:
         return any(e.view is not None for e in self.program.equations if value in e.outputs)
+
+
+def _key(key: Any) -> str:
+    """A key of a dict, or something else that is returned and no array, where it can be told."""
+    try:
+        return literal(key)
+    except TraceError:
+        return "None"
 
 
 def _shape(value: Any) -> str:

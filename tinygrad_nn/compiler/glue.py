@@ -126,12 +126,11 @@ def read_function(sources: Iterable[Source]) -> Callable[..., tuple[Any, ...]]:
     )
 
 
-def commit_function(
-    writes: Sequence[tuple[Sink, Any]], returned: Any, count: int
-) -> Callable[..., Any]:
+def commit_function(writes: Sequence[tuple[Sink, Any]], returned: Any) -> Callable[..., Any]:
     """Put the new state where it belongs, and give what the step returns."""
     text = _Text()
-    results = _result_names(returned, count)
+    results: dict[int, str] = {}
+    _find_results(text, returned, "result", results)
     lines = []
     for sink, tree in writes:
         value = text.tree(tree, results)
@@ -151,20 +150,15 @@ def commit_function(
     )
 
 
-def _result_names(returned: Any, count: int) -> dict[int, str]:
-    names: dict[int, str] = {}
-    _number_results(returned, names)
-    if count == 1:
-        return dict.fromkeys(names, "result")
-    return {index: f"result[{i}]" for i, index in enumerate(names)}
-
-
-def _number_results(tree: Any, names: dict[int, str]) -> None:
-    if isinstance(tree, Result):
-        names.setdefault(tree.number, "")
+def _find_results(text: _Text, tree: Any, where: str, found: dict[int, str]) -> None:
+    """Where each result stands in what the program returns."""
+    if isinstance(tree, FreshTensor):
+        _find_results(text, tree.value, where, found)
+    elif isinstance(tree, Result):
+        found[tree.number] = where
     elif isinstance(tree, (list, tuple)):
-        for item in tree:
-            _number_results(item, names)
+        for i, item in enumerate(tree):
+            _find_results(text, item, f"{where}[{i}]", found)
     elif type(tree) is dict:
-        for item in tree.values():
-            _number_results(item, names)
+        for key, item in tree.items():
+            _find_results(text, item, f"{where}[{text.of(key)}]", found)

@@ -38,7 +38,7 @@ class Runner:
         self._flags = recipe.aliases, recipe.tracked, recipe.collected
         self._unchanged = guard_function(self.edges, *self._flags)
         self._read = read_function(built.reads.values())
-        self._commit = commit_function(built.writes, built.returned, built.result_count)
+        self._commit = commit_function(built.writes, built.returned)
         self._kinds = list(built.kinds.values())
         self._keys = list(built.reads)
         self._constant = [key for key in self._keys if key not in built.state_parts]

@@ -179,9 +179,13 @@ class _Module:
         call = f"{layout.name}({', '.join(arguments)})"
         if not layout.new:
             return [*lines, f"    print({call})"]
-        returned = isinstance(layout.returned, Value) and not layout.returned.shape
-        lines += [f"    for i in range({_STEPS}):", f"        {'loss = ' * returned}{call}"]
-        if returned:
+        first = layout.returned
+        several = isinstance(first, tuple) and len(first) > 1
+        first = first[0] if several else first
+        is_loss = isinstance(first, Value) and not first.shape
+        target = f"loss{', *_' * several} = " if is_loss else ""
+        lines += [f"    for i in range({_STEPS}):", f"        {target}{call}"]
+        if is_loss:
             lines += ["        if i % 10 == 0:", "            print(i, loss)"]
         return lines
 

@@ -37,6 +37,17 @@ class Stats:
     trace_seconds: float = 0.0  # running the step on traced arrays
     build_seconds: float = 0.0  # passes, memory, text
     eager_calls: int = 0  # calls that a program could not finish, so that the step itself ran
+    bytes_without_plan: int = 0  # of the latest program, if each value had memory of its own
+    bytes_of_buffers: int = 0  # that it takes
+
+    def __str__(self) -> str:
+        made = f"{self.traces} program{'s' * (self.traces != 1)} made"
+        text = (
+            f"{self.calls} calls, {made} in {self.trace_seconds * 1e3:.0f} ms of tracing and "
+            f"{self.build_seconds * 1e3:.0f} ms of building, {self.bytes_of_buffers:,} bytes of "
+            f"buffers for {self.bytes_without_plan:,} of values"
+        )
+        return text + (f", {self.eager_calls} calls run eagerly" if self.eager_calls else "")
 
 
 def compile(  # noqa: A001  what everybody calls it
@@ -245,6 +256,8 @@ class CompiledStep:
         self.stats.traces += 1
         self.stats.trace_seconds += traced - started
         self.stats.build_seconds += time.perf_counter() - traced
+        self.stats.bytes_without_plan = built.plan.bytes_without
+        self.stats.bytes_of_buffers = built.plan.bytes_with
         return Runner(built, recipe)
 
     def _traced(self, args: Any, kwargs: Any, absent_gradients: bool, guarded: bool) -> Recipe:

@@ -1,12 +1,14 @@
 """The demo: train a network on the spiral, check its gradients, and draw what happened."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from .. import activations, losses, nn, optim
+from .. import activations, compiler, losses, nn, optim
 from .._typing import Array
 from ..autograd import Tensor, no_grad
 from ..data import spiral
@@ -34,13 +36,15 @@ class Demo:
     report: str
 
 
-def run_demo(folder: str | Path, epochs: int = 2000, seed: int = 0) -> Demo:
+def run_demo(folder: str | Path, epochs: int = 2000, seed: int = 0, *, eager: bool = False) -> Demo:
     """Train a 2-64-3 network on the spiral with Adam, check it, and write pictures and a report.
 
     Args:
-        folder: where graph.svg, training.svg and report.txt are written; it is made if missing.
+        folder: where graph.svg, training.svg, report.txt and, if the step was compiled, the
+            program train_step.py are written; it is made if missing.
         epochs: steps over the whole data set.
         seed: of the data and of the weights.
+        eager: train with the recorded step itself, and not with the NumPy program made of it.
 
     Raises:
         ArgumentError: fewer than one epoch.
@@ -52,7 +56,9 @@ def run_demo(folder: str | Path, epochs: int = 2000, seed: int = 0) -> Demo:
     X, y = spiral(100, 3, seed)
     model = _network(seed)
     started = time.perf_counter()
-    history = _train(model, X, y, epochs)
+    step = _training_step(model)
+    compiled = None if eager else compiler.compile(step)
+    history = _train(compiled or step, X, y, epochs)
     seconds = time.perf_counter() - started
 
     inputs = Tensor(X, name="X")
@@ -68,8 +74,10 @@ def run_demo(folder: str | Path, epochs: int = 2000, seed: int = 0) -> Demo:
     loss.backward()
     final = accuracy(y, model(inputs))
     files = [*_draw(loss, folder), _plot(model, X, y, history, folder)]
-    report = _report(epochs, seconds, loss.item(), final, check)
+    report = _report(epochs, seconds, loss.item(), final, check, compiled)
     files.append(write_file(folder / "report.txt", report))
+    if compiled is not None:
+        files.append(compiled.save(folder / "train_step.py", batch=(X, y)))
     return Demo(model, loss.item(), final, check, tuple(files), report)
 
 
@@ -83,19 +91,28 @@ def _network(seed: int) -> nn.Sequential:
     )
 
 
-def _train(
-    model: nn.Sequential, X: Array, y: Array, epochs: int
-) -> tuple[list[float], list[float]]:
-    """Full-batch training; the loss and the accuracy of each epoch."""
-    inputs = Tensor(X)
+def _training_step(model: nn.Sequential) -> Callable[[Array, Array], tuple[Tensor, Tensor]]:
+    """One step of Adam over a batch, which returns the loss and the logits."""
     optimizer = optim.Adam(model.parameters(), learning_rate=LEARNING_RATE)
-    loss_history, accuracy_history = [], []
-    for _ in progress(range(epochs), epochs, "training"):
-        logits = model(inputs)
+
+    def train_step(X: Array, y: Array) -> Any:
+        logits = model(X)
         loss = losses.sparse_categorical_cross_entropy(y, logits, from_logits=True)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
+        return loss, logits
+
+    return train_step
+
+
+def _train(
+    step: Callable[[Array, Array], tuple[Tensor, Tensor]], X: Array, y: Array, epochs: int
+) -> tuple[list[float], list[float]]:
+    """Full-batch training; the loss and the accuracy of each epoch."""
+    loss_history, accuracy_history = [], []
+    for _ in progress(range(epochs), epochs, "training"):
+        loss, logits = step(X, y)
         loss_history.append(loss.item())
         accuracy_history.append(accuracy(y, logits))
     return loss_history, accuracy_history
@@ -126,14 +143,23 @@ def _plot(
     return write_file(folder / "training.svg", training_picture(X, y, predict, *history))
 
 
-def _report(epochs: int, seconds: float, loss: float, final: float, check: GradcheckReport) -> str:
+def _report(
+    epochs: int,
+    seconds: float,
+    loss: float,
+    final: float,
+    check: GradcheckReport,
+    compiled: compiler.CompiledStep | None,
+) -> str:
     verdict = "right" if check else check.verdict.value
+    how = "recorded in each step" if compiled is None else f"compiled: {compiled.stats}"
     return (
         "tinygrad_nn demo\n"
         "\n"
         "data        nnfs spiral, 3 classes of 100 points\n"
         "network     2-64-3, relu, softmax cross entropy, float32\n"
         f"training    {epochs} epochs of Adam, learning rate {LEARNING_RATE}, {seconds:.1f} s\n"
+        f"step        {how}\n"
         f"loss        {loss:.4f}\n"
         f"accuracy    {final:.4f}\n"
         f"gradients   {verdict}, by finite differences in float64:\n"
