@@ -58,6 +58,7 @@ class _Emitter:
         is_long = plan is not None and len(program.equations) > _LONG
         short = self._short if is_long else None
         self.writer = Writer(self.text, self.callables, self._number, short)
+        self.makers = {o: e for e in program.equations for o in e.outputs}
         self.users = program.users()
         self.inline: dict[Value, str] = {}  # what is written where it is used
         self.arrays: dict[str, Array] = {}  # constants that are too long for the text
@@ -342,6 +343,17 @@ class _Emitter:
         elif self.lines[-1].endswith(":"):
             self._line("pass")
 
+    def _is_given_away(self, value: Value) -> bool:
+        """Whether a value is made anew in each step, and nobody else looks at its memory."""
+        if value.weak:
+            return True
+        while value not in self.memory and value in self.makers:
+            view = self.makers[value].view
+            if view is None:
+                return True
+            value = view
+        return False
+
     def _returned(self, tree: Any, inside: bool = False) -> str:
         if isinstance(tree, (tuple, list)):
             items = ", ".join(self._returned(item, True) for item in tree)
@@ -355,11 +367,8 @@ class _Emitter:
         if not isinstance(tree, Value):
             return _key(tree)
         # A buffer is written into again in the next step, so what is handed out is a copy.
-        shared = tree in self.memory or tree in self.layout.state or self._is_view(tree)
-        return f"{self.text(tree)}.copy()" if shared and tree.shape else self.text(tree)
-
-    def _is_view(self, value: Value) -> bool:
-        return any(e.view is not None for e in self.program.equations if value in e.outputs)
+        mine = self._is_given_away(tree)
+        return self.text(tree) if mine else f"{self.writer.operand(tree)}.copy()"
 
 
 def _key(key: Any) -> str:

@@ -91,7 +91,9 @@ class Trace:
         self.equations.append(equation)
         if shared is not None:
             parts[0].share(shared)
-        return tuple(parts) if several else parts[0]
+        if not several:
+            return parts[0]
+        return type(result)(*parts) if hasattr(result, "_fields") else type(result)(parts)
 
     def _outcome(self, function: Callable[..., Any], part: Any) -> Any:
         if isinstance(part, (np.ndarray, np.generic)):

@@ -171,7 +171,7 @@ class Traced(NDArrayOperatorsMixin, Deferred):
 
     def share(self, other: "Traced") -> None:
         """Remember that this array shares its memory with another."""
-        self._base = base = other._base or other
+        self._base = base = other if other._base is None else other._base
         if base._views is None:
             base._views = WeakSet()
         base._views.add(self)
