@@ -61,6 +61,8 @@ def array_text(array: Array) -> str:
     found = _pattern(array)
     if found is not None:
         return found
+    if not array.size:  # nested lists do not tell how long its other axes are
+        return f"np.empty({array.shape}, dtype={dtype_text(array.dtype)})"
     text = _nested(array)
     return f"np.array({text}, dtype={dtype_text(array.dtype)})"
 

@@ -129,7 +129,7 @@ class _Planner:
             for output in equation.outputs:
                 self.made[output] = i
                 self.last[output] = i
-                if equation.view is not None and output.shape:
+                if equation.view is not None:
                     self.base[output] = self._base(equation.view)
         for value in self.program.results:
             self.last[self._base(value)] = math.inf

@@ -77,7 +77,7 @@ class Trace:
         parts = [self._outcome(function, part) for part in (result if several else (result,))]
         operands = list(traced_in([args, kwargs]))
         shared = None
-        if not several and isinstance(result, np.ndarray) and result.ndim:
+        if not several and isinstance(result, np.ndarray):
             shared = next((t for t in operands if np.may_share_memory(t.concrete, result)), None)
         equation = Equation(
             function,

@@ -40,7 +40,7 @@ _POWERS = {2: np.square, 0.5: np.sqrt, -1: np.reciprocal, 1: np.positive}
 class Traced(NDArrayOperatorsMixin, Deferred):
     """An array of a step that is being traced."""
 
-    __slots__ = ("__weakref__", "_base", "_views", "concrete", "tape", "value")
+    __slots__ = ("__weakref__", "_base", "_index", "_views", "concrete", "tape", "value")
 
     __hash__ = object.__hash__
 
@@ -50,6 +50,7 @@ class Traced(NDArrayOperatorsMixin, Deferred):
         self.concrete = concrete  # what it is in this run
         self._views: WeakSet[Traced] | None = None  # the arrays that share its memory
         self._base: Traced | None = None
+        self._index: Any = None  # which part of that one it is, where slices say so
 
     def __repr__(self) -> str:
         return f"<traced {self.value.name or 'array'} {self.dtype}{list(self.shape)}>"
@@ -133,7 +134,10 @@ class Traced(NDArrayOperatorsMixin, Deferred):
 
     def __getitem__(self, index: Any) -> Any:
         _refuse_masks(self.tape, index)
-        return self.tape.call(operator.getitem, (self, index), {})
+        part = self.tape.call(operator.getitem, (self, index), {})
+        if part._base is self:
+            part._index = index
+        return part
 
     def __iter__(self) -> Iterator[Any]:
         return (self[i] for i in range(len(self)))
@@ -141,6 +145,8 @@ class Traced(NDArrayOperatorsMixin, Deferred):
     # --- writing ------------------------------------------------------------------------------
 
     def __setitem__(self, index: Any, values: Any) -> None:
+        if isinstance(values, Traced) and values._base is self and values._index is index:
+            return  # the end of x[i] += y, which has written into x through its part
         self._write_into(self, set_item, index, values)
 
     def fill(self, value: Any) -> None:
@@ -155,17 +161,26 @@ class Traced(NDArrayOperatorsMixin, Deferred):
                 "np.zeros_like(x), or pass it as an argument"
             )  # fmt: skip
         # What shares its memory would have to change as well, and an equation changes nothing.
-        if target._base is not None or target._views:
+        whole = target if target._base is None else target._base
+        if (whole is not target and target._index is None) or any(
+            view is not target for view in whole._views or ()
+        ):
             self.tape.refuse(
                 "writing into an array that shares its memory with another", target.value.name,
                 remedy="write x = np.where(...), or into a .copy()"
             )  # fmt: skip
-        new = self.tape.call(how, (target, *args), {})
-        target.value, target.concrete = new.value, new.concrete
+        target._become(self.tape.call(how, (target, *args), {}))
+        if whole is not target:
+            whole._become(self.tape.call(set_item, (whole, target._index, target), {}))
+
+    def _become(self, new: "Traced") -> None:
+        self.value, self.concrete = new.value, new.concrete
 
     def _replace_outputs(self, outputs: Sequence[Any], result: Any) -> Any:
         """What out= does: the array given there is the result from now on."""
         (out,) = outputs
+        if not np.can_cast(result.dtype, out.dtype, "same_kind"):
+            self.tape.refuse(f"out= of {out.dtype} for {result.dtype}", remedy="use .astype()")
         self._write_into(out, set_item, Ellipsis, result)
         return out
 
@@ -312,6 +327,8 @@ def _method(name: str) -> Callable[..., Any]:
 
 def _in_place(ufunc: Any) -> Callable[..., Any]:
     def operator(self: Any, other: Any) -> Any:
+        if isinstance(self.concrete, np.generic):  # which is never changed, as a number is not
+            return ufunc(self, other)
         return ufunc(self, other, out=self)
 
     return operator
@@ -335,7 +352,7 @@ def _refuse_masks(trace: "Trace", index: Any) -> None:
         if isinstance(part, (Traced, Tensor)) and part.dtype == bool:
             trace.refuse(
                 "x[mask], whose shape follows from the values",
-                remedy="use np.where(mask, x, 0), or pass the mask as a static argument",
+                remedy="use np.where(mask, x, 0), or index by np.flatnonzero(mask), made outside",
             )
 
 

@@ -62,12 +62,15 @@ def _quantile(a: Array, q: Any, axis: Axis, method: Any, keepdims: bool, skip_na
     if rows.shape[-1] == 0:
         return np.full((*q.shape, *(kept if keepdims else rows.shape[:-1])), np.nan, dtype=exact)
     rows = np.sort(rows, axis=-1)  # NaN last
-    nan = np.asarray(np.isnan(rows))
-    counts = np.sum(~nan if skip_nan else np.ones_like(nan), axis=-1)
+    nan = np.isnan(rows)
+    if skip_nan:
+        counts = np.asarray(np.sum(~nan, axis=-1))
+    else:
+        counts = np.full(rows.shape[:-1], rows.shape[-1], dtype=np.int64)
     y = _mixed(rows, _positions(counts, q, method).astype(exact))
     batch = rows.ndim - 1
     spoiled = counts == 0 if skip_nan else nan.any(axis=-1)
-    if np.any(spoiled):
+    if rows.dtype.kind == "f":
         y = np.where(np.reshape(spoiled, spoiled.shape + (1,) * q.ndim), np.nan, y)
     if q.ndim:  # its axes come first
         y = np.moveaxis(y, range(batch, batch + q.ndim), range(q.ndim))
