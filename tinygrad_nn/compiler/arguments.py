@@ -42,14 +42,14 @@ class Signature:
 
     def kinds(self, args: Any, kwargs: Any, arguments: Sequence[Any]) -> Any:
         """What arguments have to have in common to share a program."""
-        if not self._static and not kwargs and all(type(a) is np.ndarray for a in args):
+        alone = len({id(a) for a in arguments}) == len(arguments)
+        if alone and not self._static and not kwargs and all(type(a) is np.ndarray for a in args):
             return tuple((a.shape, a.dtype) for a in args)
         parts: list[Any] = [_structure((args, kwargs))]
         positional = zip(self._positional(args), args, strict=True)
         for name, tree in [*positional, *kwargs.items()]:
             parts.extend(_kind(leaf, name in self._static) for _, leaf in _paths(name, tree))
-        shared = len({id(a) for a in arguments}) != len(arguments)
-        parts.append(tuple(_first(arguments)) if shared else None)
+        parts.append(None if alone else tuple(_first(arguments)))
         return tuple(parts)
 
 
@@ -84,7 +84,7 @@ def _is_data(leaf: Any) -> bool:
 
 
 def _structure(tree: Any) -> Any:
-    if type(tree) in (tuple, list):
+    if isinstance(tree, (tuple, list)):
         return type(tree), *map(_structure, tree)
     if isinstance(tree, dict):
         return dict, *((key, _structure(item)) for key, item in tree.items())

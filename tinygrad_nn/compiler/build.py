@@ -26,6 +26,7 @@ from .slots import (
     Sink,
     TensorSink,
     TensorSource,
+    identity,
 )
 from .slots import Source as Origin
 from .tracing import Recipe
@@ -146,7 +147,7 @@ class _Keys:
         )
 
     def _key(self, origin: Any, name: str) -> str:
-        place = _identity(origin)
+        place = identity(origin)
         if place not in self._by_origin:
             self._by_origin[place] = self._names.fresh(identifier(name))
         return self._by_origin[place]
@@ -171,7 +172,7 @@ class _Keys:
         if isinstance(sink, TensorSink):
             return self._key(TensorSource(sink.owner), "value")
         if isinstance(sink, GradientSink):
-            of = self._by_origin.get(_identity(TensorSource(sink.owner)), "value")
+            of = self._by_origin.get(identity(TensorSource(sink.owner)), "value")
             return self._key(GradientSource(sink.owner), f"d_{of}")
         if isinstance(sink, ArraySink):
             return self._key(sink.source, "array")

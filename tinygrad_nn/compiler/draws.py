@@ -41,23 +41,29 @@ def traced_generator(tape: "Trace", value: Value, original: Any) -> Any:
 class _TracedGenerator(np.random.Generator):
     tape: "Trace"
     value: Value
+    busy: bool = False
 
 
 class _TracedRandomState(np.random.RandomState):
     tape: "Trace"
     value: Value
+    busy: bool = False
 
 
 def _drawing(name: str, kind: type) -> Callable[..., Any]:
     draw = getattr(kind, name)
 
     def method(self: Any, *args: Any, **kwargs: Any) -> Any:
-        if not hasattr(self, "tape"):  # it is being made
+        if not hasattr(self, "tape") or self.busy:  # it is being made, or draws by other methods
             return draw(self, *args, **kwargs)
         if name in _WRITING or kwargs.get("out") is not None:
             self.tape.refuse(f"{name}(), which writes or makes no array,", self.value.name,
                              "use rng.permutation(x) or rng.random(shape)")  # fmt: skip
-        result = draw(self, *plain(list(args)), **plain(kwargs))
+        self.busy = True
+        try:
+            result = draw(self, *plain(list(args)), **plain(kwargs))
+        finally:
+            self.busy = False
         return self.tape.write(Draw(name), (self.value, *args), kwargs, result, effect=True)
 
     method.__name__, method.__doc__ = name, draw.__doc__

@@ -65,6 +65,7 @@ class _Emitter:
         self.numbers: dict[str, str] = {}  # numbers of NumPy's, made once
         self.fetched: set[Memory] = set()  # what of the new state has a name already
         self.phase, self.title, self.indent = "", "", "    "
+        self.given: set[Value] = set()  # what has been returned as it is
         self.lines: list[str] = []
 
     def _name_callables(self) -> dict[Callable[..., Any], str]:
@@ -345,8 +346,6 @@ class _Emitter:
 
     def _is_given_away(self, value: Value) -> bool:
         """Whether a value is made anew in each step, and nobody else looks at its memory."""
-        if value.weak:
-            return True
         while value not in self.memory and value in self.makers:
             view = self.makers[value].view
             if view is None:
@@ -367,8 +366,9 @@ class _Emitter:
         if not isinstance(tree, Value):
             return _key(tree)
         # A buffer is written into again in the next step, so what is handed out is a copy.
-        mine = self._is_given_away(tree)
-        return self.text(tree) if mine else f"{self.writer.operand(tree)}.copy()"
+        alone = tree.weak or (self._is_given_away(tree) and tree not in self.given)
+        self.given.add(tree)
+        return self.text(tree) if alone else f"{self.writer.operand(tree)}.copy()"
 
 
 def _key(key: Any) -> str:

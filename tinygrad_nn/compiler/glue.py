@@ -26,7 +26,8 @@ from .slots import (
     Source,
     TensorSource,
 )
-from .surroundings import ABSENT, Edge, Place
+from .spent import spent_tensor
+from .surroundings import ABSENT, Edge, Place, Size, is_keyed
 
 __all__ = ["commit_function", "guard_function", "read_function"]
 
@@ -47,7 +48,7 @@ class _Text:
 
     def place(self, place: Place) -> str:
         """What stands in a place."""
-        if isinstance(place.holder, (dict, list)):
+        if is_keyed(place.holder):
             return f"{self.of(place.holder)}[{self.of(place.key)}]"
         return f"{self.of(place.holder)}.{place.key}"
 
@@ -94,6 +95,8 @@ class _Text:
 
 
 def _fresh_tensor(value: Any, like: FreshTensor) -> Tensor:
+    if like.spent:
+        return spent_tensor(without_scalar(value))
     tensor = Tensor._of(Node(without_scalar(value)))
     tensor.name = like.name
     if like.requires_grad:
@@ -109,13 +112,22 @@ def guard_function(
 ) -> Callable[..., bool]:
     """Whether each place still has what it had; numbers are compared by identity as well."""
     text = _Text()
-    terms = [f"{text.place(edge.place)} is {text.of(edge.value)}" for edge in edges]
+    terms = [_still(text, edge) for edge in edges]
     terms += [f"{text.source(a)} is {text.source(b)}" for a, b in aliases]
     terms += [f"{text.tensor(owner)}._node.tracked is {flag}" for owner, flag in tracked]
     terms += [
         f"({text.tensor(owner)}._node.leaf.grad is not None) is {flag}" for owner, flag in collected
     ]
     return text.function("arguments", [f"return {' and '.join(terms) or True}"])
+
+
+def _still(text: _Text, edge: Edge) -> str:
+    """Whether a place still has what it had."""
+    if isinstance(edge.place, Size):
+        return f"len({text.of(edge.place.holder)}) == {edge.value}"
+    if isinstance(edge.place.holder, set):
+        return f"{text.of(edge.place.holder)} == {text.of(edge.value)}"
+    return f"{text.place(edge.place)} is {text.of(edge.value)}"
 
 
 def read_function(sources: Iterable[Source]) -> Callable[..., tuple[Any, ...]]:
@@ -135,7 +147,7 @@ def commit_function(writes: Sequence[tuple[Sink, Any]], returned: Any) -> Callab
     for sink, tree in writes:
         value = text.tree(tree, results)
         if isinstance(sink, PlaceSink):
-            if tree is ABSENT or not isinstance(sink.place.holder, (dict, list)):
+            if tree is ABSENT or not is_keyed(sink.place.holder):
                 lines.append(f"{text.of(sink.place.set)}({value})")
             else:
                 lines.append(f"{text.place(sink.place)} = {value}")

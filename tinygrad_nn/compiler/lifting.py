@@ -1,5 +1,6 @@
 """Putting traced arrays in the places of what a step uses, and putting everything back."""
 
+from collections import deque
 from collections.abc import Container, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -21,6 +22,7 @@ from .slots import (
     Source,
     TensorSource,
 )
+from .spent import spent_node
 from .surroundings import ABSENT, Edge, Surroundings
 from .trace import Trace
 from .traced import Traced
@@ -69,7 +71,7 @@ class Lifting:
             for tensor, (node, _) in self.before.items():
                 tensor._node = node
             for edge in self.around.edges:
-                if edge.place.get() is not edge.value:
+                if not edge.place.holds(edge.value):
                     edge.place.set(edge.value)
             for container, copy in copies:
                 _restore(container.holder, copy)
@@ -79,7 +81,8 @@ class Lifting:
         if tensor in self.before or not isinstance(node.value, np.ndarray):
             return
         name = path if not node.name or node.name in path else f"{path}.{node.name}"
-        stand_in = Node(self._traced(node.value, TensorSource(owner), name))
+        traced = self._traced(node.value, TensorSource(owner), name)
+        stand_in = Node(traced) if node.primitive is None else spent_node(traced)
         stand_in.name, stand_in.tracked = node.name, node.tracked
         if node.leaf is not None:
             stand_in.leaf = Leaf()
@@ -103,7 +106,9 @@ class Lifting:
     def _stand_in(self, edge: Edge) -> Any:
         """What to put in a place: something traced for what holds values."""
         value, place = edge.value, edge.place
-        if place.path in self.varying:
+        if place.path in self.varying and isinstance(value, np.generic):
+            return self._traced(value, PlaceSource(place), place.path)
+        if place.path in self.varying and type(value) in (int, float):
             number = Value((), np.dtype(type(value)), self.around.name_of(place.path), weak=True)
             self.sources[number] = PlaceSource(place)
             return Number(self.trace, number, value)
@@ -150,6 +155,8 @@ class Lifting:
             source = ArgumentSource(i)
             known = self.stand_ins.get(id(leaf))
             if known is not None:
+                if id(leaf) in self.firsts:  # it is around the step as well
+                    self.aliases.append((self.firsts[id(leaf)], source))
                 leaf = known
             elif isinstance(leaf, Tensor):
                 self._lift_tensor(leaf, i, name)
@@ -167,11 +174,12 @@ class Lifting:
 
 def _restore(container: Any, copy: Any) -> None:
     """Give a dict or list its former items again, if it has others now."""
-    if isinstance(container, list):
+    if isinstance(container, (list, deque)):
         if len(container) != len(copy) or any(
             a is not b for a, b in zip(container, copy, strict=True)
         ):
-            container[:] = copy
+            container.clear()
+            container.extend(copy)
         return
     for key in [key for key in container if key not in copy]:
         del container[key]

@@ -12,13 +12,14 @@ from typing import Any
 import numpy as np
 
 from ..errors import TraceError
+from .aliasing import overlap_check
 from .banks import Bank
 from .build import Built
 from .glue import commit_function, guard_function, read_function
 from .program import Value
-from .slots import GradientSink, PlaceSink, Sink, TensorSink, owned
-from .surroundings import Edge
-from .tracing import Recipe
+from .slots import ArgumentSource, GradientSink, PlaceSink, Sink, TensorSink, owned
+from .surroundings import Edge, Size
+from .tracing import Recipe, is_number
 
 __all__ = ["Runner", "Unfinished", "changed_numbers"]
 
@@ -44,6 +45,10 @@ class Runner:
         self._constant = [key for key in self._keys if key not in built.state_parts]
         self._scalars = [k for k, v in built.makes.items() if not v.shape and not v.weak]
         self._counters = [p for p in built.packs if p.is_number]
+        self._overlaps = overlap_check(
+            [sink for sink, _ in built.writes],
+            [*built.reads.values(), *map(ArgumentSource, built.positions)],
+        )
         self._generators = [i for i, v in enumerate(self._kinds) if v.dtype == object]
         self._published, self._spare = self._bank(), self._bank()
         self._expected: list[Any] = []  # what the last step has put where the state is read
@@ -100,6 +105,8 @@ class Runner:
         Raises:
             Unfinished: something went wrong, and the state is as it was.
         """
+        if self._overlaps is not None and self._overlaps(arguments):
+            raise Unfinished
         bank = self._spare
         if not bank.is_free():
             bank = self._bank()  # somebody holds an array of it: that is left to them
@@ -163,8 +170,8 @@ def changed_numbers(edges: Sequence[Edge]) -> set[str]:
     """The paths of Python numbers that are others now."""
     found = set()
     for place, before in edges:
-        now = place.get()
-        if type(now) in (int, float) and type(before) is type(now) and now != before:
+        now = None if isinstance(place, Size) else place.get()
+        if is_number(now) and type(before) is type(now) and now != before:
             found.add(place.path)
     return found
 
@@ -197,11 +204,12 @@ def _is_of(kind: Value, value: Any) -> bool:
         return isinstance(value, (np.random.Generator, np.random.RandomState))
     if kind.weak:
         return type(value) is kind.dtype.type or np.dtype(type(value)) == kind.dtype
-    return type(value) is np.ndarray and value.shape == kind.shape and value.dtype == kind.dtype
+    known = type(value) is np.ndarray or isinstance(value, np.generic)
+    return known and value.shape == kind.shape and value.dtype == kind.dtype
 
 
 def _is_same_number(a: Any, b: Any) -> bool:
-    return type(a) is type(b) and isinstance(a, _PLAIN) and bool(a == b)
+    return type(a) is type(b) and isinstance(a, (*_PLAIN, frozenset)) and bool(a == b)
 
 
 def _state_of(generator: Any) -> Any:

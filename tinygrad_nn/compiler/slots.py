@@ -20,6 +20,7 @@ __all__ = [
     "Source",
     "TensorSink",
     "TensorSource",
+    "identity",
     "owned",
 ]
 
@@ -83,6 +84,15 @@ class GradientSource(NamedTuple):
 Source = ArgumentSource | TensorSource | GradientSource | PlaceSource
 
 
+def identity(origin: Any) -> Any:
+    """What tells two sources apart: places by the holder that they are in."""
+    if isinstance(origin, PlaceSource):
+        return id(origin.place.holder), origin.place.key, origin.keys
+    if isinstance(origin, (TensorSource, GradientSource)):
+        return type(origin), identity(origin.owner)
+    return id(origin) if isinstance(origin, Tensor) else origin
+
+
 class TensorSink(NamedTuple):
     """A Tensor is given another value."""
 
@@ -122,3 +132,4 @@ class FreshTensor(NamedTuple):
     value: Result
     requires_grad: bool = False
     name: str | None = None
+    spent: bool = False  # a gradient could flow through it, had the step run itself

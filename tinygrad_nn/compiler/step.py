@@ -12,6 +12,7 @@ import numpy as np
 
 from ..autograd import Tensor, is_recording
 from ..autograd.containers import leaves
+from ..autograd.recording import state
 from ..errors import ArgumentError, TraceError
 from .arguments import Signature
 from .build import Built, build
@@ -141,7 +142,9 @@ class CompiledStep:
             return self._function(*args, **kwargs)
         plain = not kwargs and all(type(a) is np.ndarray for a in args)
         arguments = args if plain else leaves((args, kwargs))
-        if not plain and is_recording() and any(map(_has_history, arguments)):
+        if is_recording() and (
+            state.transforms or (not plain and any(map(_has_history, arguments)))
+        ):
             return self._function(*args, **kwargs)  # a gradient has to flow through
         with self._lock:
             self._enter()

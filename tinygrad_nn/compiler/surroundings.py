@@ -8,10 +8,20 @@ edges are compared, so that nothing can change unseen.
 """
 
 import functools
+import gc
 import re
 import sys
+from collections import deque
 from collections.abc import Iterator
-from types import BuiltinFunctionType, CellType, CodeType, FunctionType, MethodType, ModuleType
+from types import (
+    BuiltinFunctionType,
+    CellType,
+    CodeType,
+    FunctionType,
+    MappingProxyType,
+    MethodType,
+    ModuleType,
+)
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,16 +29,34 @@ import numpy as np
 from ..autograd import Tensor
 from ..autograd.graph import Leaf
 
-__all__ = ["ABSENT", "Edge", "Place", "Surroundings"]
+__all__ = ["ABSENT", "Edge", "Place", "Size", "Surroundings", "is_constant", "is_keyed"]
 
 _PACKAGE = __name__.partition(".")[0]
 _NOT_WALKED = frozenset(sys.stdlib_module_names) | {"numpy", "builtins"}
 _NUMBERS = (bool, int, float, complex, str, bytes, type(None), np.generic, np.dtype)
+# What a step may keep its settings in, of the types that Python brings along.
+_HOLDERS = {"types.SimpleNamespace", "argparse.Namespace", "collections.UserDict",
+            "collections.UserList"}  # fmt: skip
+_CLOSED = (ModuleType, BuiltinFunctionType, CodeType, np.ufunc, Leaf)
+_METHODS = (FunctionType, staticmethod, classmethod, property)
 ABSENT: Any = type("Absent", (), {"__repr__": lambda self: "<absent>"})()
 
 
+def is_keyed(holder: Any) -> bool:
+    """Whether things stand in it by their keys, and not as attributes."""
+    return isinstance(holder, (dict, list, deque, MappingProxyType))
+
+
+def is_constant(value: Any) -> bool:
+    """Whether a trace takes a value for what it is, instead of replacing it."""
+    return isinstance(value, _NUMBERS)
+
+
 class Place(NamedTuple):
-    """Where something stands: in a namespace, dict or list by a key, or in an attribute."""
+    """Where something stands: in a namespace, dict or list by a key, or in an attribute.
+
+    A set has no places; it stands for itself, and what is in it is looked at as a whole.
+    """
 
     holder: Any
     key: Any
@@ -37,16 +65,26 @@ class Place(NamedTuple):
     def get(self) -> Any:
         """What stands there now."""
         holder = self.holder
-        if isinstance(holder, dict):
-            return dict.get(holder, self.key, ABSENT)
-        if isinstance(holder, list):
+        if isinstance(holder, (dict, MappingProxyType)):
+            return holder[self.key] if self.key in holder else ABSENT
+        if isinstance(holder, set):
+            return frozenset(holder)
+        if isinstance(holder, (list, deque)):
             return holder[self.key] if self.key < len(holder) else ABSENT
         return getattr(holder, self.key, ABSENT)
+
+    def holds(self, value: Any) -> bool:
+        """Whether it is this that stands there now."""
+        holder = self.holder
+        return bool(holder == value) if isinstance(holder, set) else self.get() is value
 
     def set(self, value: Any) -> None:
         """Put something there."""
         holder = self.holder
-        if isinstance(holder, (dict, list)):
+        if isinstance(holder, set):
+            holder.clear()
+            holder.update(value)
+        elif isinstance(holder, (dict, list, deque)):
             if value is ABSENT:
                 holder.pop(self.key)
             else:
@@ -55,6 +93,16 @@ class Place(NamedTuple):
             delattr(holder, self.key)
         else:
             setattr(holder, self.key, value)
+
+
+class Size(Place):
+    """How much is in a container: what is added to it has no place yet."""
+
+    __slots__ = ()
+
+    def get(self) -> Any:
+        """How much there is now."""
+        return len(self.holder)
 
 
 class Edge(NamedTuple):
@@ -82,6 +130,7 @@ class Surroundings:
 
     def __init__(self, *roots: tuple[str, Any]) -> None:
         self.edges: list[Edge] = []
+        self.sizes: list[Edge] = []
         self.tensors: dict[Tensor, str] = {}  # leaves, with how a person would write them
         self.arrays: dict[int, tuple[Any, str]] = {}
         self.generators: dict[int, tuple[Any, str]] = {}
@@ -107,8 +156,7 @@ class Surroundings:
             return
         self._seen[id(value)] = value
         if isinstance(value, Tensor):
-            if value.is_leaf:
-                self.tensors[value] = path
+            self.tensors[value] = path
         elif type(value) is np.ndarray:
             self.arrays[id(value)] = value, path
         elif isinstance(value, (np.random.Generator, np.random.RandomState)):
@@ -131,14 +179,20 @@ class Surroundings:
     def _contents(self, container: Container) -> None:
         self.containers.append(container)
         holder = container.holder
+        size = Size(holder, None, f"len({container.path})")
+        self.sizes.append(Edge(size, len(holder)))
         for key, item in list(holder.items() if isinstance(holder, dict) else enumerate(holder)):
             self._edge(container.place(key), item)
 
     def _enter(self, value: Any, path: str) -> None:
         """Walk through what an object holds."""
-        if isinstance(value, (dict, list)):
+        if isinstance(value, (dict, list, deque)):
             self._contents(Container(value, path, is_namespace=False))
+        elif isinstance(value, MappingProxyType):
+            self._meet(gc.get_referents(value)[0], path)  # the dict that it shows
         elif isinstance(value, (tuple, set, frozenset)):
+            if isinstance(value, set):
+                self.edges.append(Edge(Place(value, None, path), frozenset(value)))
             for i, item in enumerate(value):
                 self._meet(item, f"{path}[{i}]")
         elif isinstance(value, FunctionType):
@@ -151,12 +205,13 @@ class Surroundings:
                 self._meet(part, path)
         elif isinstance(value, type):
             self._enter_class(value, path)
-        elif not isinstance(value, (ModuleType, BuiltinFunctionType, np.ufunc, Leaf)):
+        elif not isinstance(value, _CLOSED):
             self._enter_object(value, path)
 
     def _enter_object(self, value: Any, path: str) -> None:
         kind = type(value)
-        if kind.__module__.partition(".")[0] in _NOT_WALKED:
+        known = f"{kind.__module__}.{kind.__qualname__}" in _HOLDERS
+        if kind.__module__.partition(".")[0] in _NOT_WALKED and not known:
             return
         self._meet(kind, kind.__name__)
         namespace = getattr(value, "__dict__", None)
@@ -175,6 +230,8 @@ class Surroundings:
             if kind.__module__.partition(".")[0] in _NOT_WALKED | {_PACKAGE}:
                 continue
             for name, item in list(vars(kind).items()):
+                if isinstance(item, _METHODS):
+                    self.edges.append(Edge(Place(vars(kind), name, f"{path}.{name}"), item))
                 item = getattr(item, "__func__", getattr(item, "fget", item))
                 if isinstance(item, FunctionType):
                     self._meet(item, f"{path}.{name}")
@@ -185,7 +242,7 @@ class Surroundings:
         for name, cell in zip(value.__code__.co_freevars, value.__closure__ or (), strict=True):
             if _filled(cell):
                 self._edge(Place(cell, "cell_contents", name), cell.cell_contents)
-        for name in ("__defaults__", "__kwdefaults__"):
+        for name in ("__code__", "__defaults__", "__kwdefaults__"):
             if getattr(value, name):
                 self._edge(Place(value, name, f"{path}.{name}"), getattr(value, name))
         namespace = value.__globals__

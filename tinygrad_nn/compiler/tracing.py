@@ -5,6 +5,7 @@ of each output: a parameter's new value, a gradient, an attribute, what the step
 """
 
 import threading
+from collections import deque
 from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -29,10 +30,10 @@ from .slots import (
     TensorSink,
     TensorSource,
 )
-from .surroundings import ABSENT, Edge, Place, Surroundings
+from .surroundings import ABSENT, Edge, Place, Size, Surroundings, is_constant
 from .traced import Traced
 
-__all__ = ["Recipe", "is_tracing", "trace_step"]
+__all__ = ["Recipe", "is_number", "is_tracing", "trace_step"]
 
 
 class _Tracing(threading.local):
@@ -40,6 +41,11 @@ class _Tracing(threading.local):
 
 
 _tracing = _Tracing()
+
+
+def is_number(value: Any) -> bool:
+    """Whether something is a number that a step may count with, and not choose by."""
+    return type(value) in (int, float) or isinstance(value, np.number)
 
 
 def is_tracing() -> bool:
@@ -131,8 +137,8 @@ class _Outcome:
             tree,
             [
                 edge
-                for edge in self.run.around.edges
-                if stored.is_outside(edge) and edge.place.path not in self.run.varying
+                for edge in (*self.run.around.edges, *self.run.around.sizes)
+                if stored.is_guarded(edge) and edge.place.path not in self.run.varying
             ],
             self.run.trace.gradients,
             self.counted,
@@ -153,7 +159,7 @@ class _Outcome:
 
     def _finish_tensor(self, tensor: Tensor, stand_in: Node) -> None:
         node, owner = tensor._node, self.run.owners[tensor]
-        if node.tracked != stand_in.tracked or node.primitive is not None:
+        if node.tracked != stand_in.tracked or node.primitive is not stand_in.primitive:
             raise TraceError(
                 f"compile: expected requires_grad of {stand_in.described} to stay as it is; got "
                 f"a step that changes it; set it outside"
@@ -170,7 +176,7 @@ class _Outcome:
         walked = {id(container.holder) for container, _ in self.run.copies}
         for container, copy in self.run.copies:
             holder = container.holder
-            if isinstance(holder, list):
+            if isinstance(holder, (list, deque)):
                 if len(holder) != len(copy):
                     raise TraceError(
                         f"compile: expected a step that leaves the length of {container.path} "
@@ -183,10 +189,10 @@ class _Outcome:
             for key in keys:
                 place = container.place(key)
                 before = copy.get(key, ABSENT) if isinstance(copy, dict) else copy[key]
-                if place.get() is not before:
+                if not place.holds(before):
                     yield place, before, place.get()
         for place, before in self.run.edges:
-            if id(place.holder) not in walked and place.get() is not before:
+            if id(place.holder) not in walked and not place.holds(before):
                 yield place, before, place.get()
 
     def _finish_place(self, place: Place, before: Any, now: Any) -> None:
@@ -196,8 +202,7 @@ class _Outcome:
 
     def _count(self, before: Any, now: Any, path: str) -> None:
         """Find the Python numbers that the step changes, alone and in containers it replaces."""
-        numbers = (int, float)
-        if type(before) in numbers and type(now) in numbers and before != now:
+        if is_number(before) and is_number(now) and before != now:
             self.counted.add(path)
         elif type(before) is type(now) is dict:
             for key in before.keys() & now.keys():
@@ -214,7 +219,9 @@ class _Outcome:
             node = value._node
             name = node.name
             if isinstance(node.value, (Traced, np.ndarray)):
-                return FreshTensor(self._result(node.value), node.leaf is not None, name)
+                return FreshTensor(
+                    self._result(node.value), node.leaf is not None, name, not value.is_leaf
+                )
             return value
         if isinstance(value, (Traced, np.ndarray)):
             return self._result(value)
@@ -275,6 +282,12 @@ class _Stored:
             known = self._within.get(id(edge.value))
             if known is not None and self.is_outside(edge):
                 yield PlaceSource(edge.place), PlaceSource(*known)
+
+    def is_guarded(self, edge: Edge) -> bool:
+        """Whether the program counts on what stands there, which no source reads."""
+        if isinstance(edge.place, Size) or not is_constant(edge.value):
+            return self.is_outside(edge)
+        return id(edge.place.holder) not in self._within
 
     def is_outside(self, edge: Edge) -> bool:
         """Whether an edge stays where it is."""
