@@ -101,12 +101,8 @@ class Drawn:
         program, operands = self.program, []
         for i, (domain, shape) in enumerate(zip(_domains(case), case.call.shapes, strict=True)):
             fits = last is not None and shape == np.shape(last)
-            if (
-                fits
-                and not domain.integer
-                and not domain.boolean
-                and (i == 0 or rng.random() < 0.3)
-            ):
+            real = not domain.integer and not domain.boolean
+            if fits and real and (i == 0 or rng.random() < 0.3):
                 operands.append(None)
                 continue
             operands.append(len(program.shapes))

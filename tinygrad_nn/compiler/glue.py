@@ -25,6 +25,7 @@ from .slots import (
     Sink,
     Source,
     TensorSource,
+    Within,
 )
 from .spent import spent_tensor
 from .surroundings import ABSENT, Edge, Place, Size, is_keyed
@@ -125,6 +126,8 @@ def _still(text: _Text, edge: Edge) -> str:
     """Whether a place still has what it had."""
     if isinstance(edge.place, Size):
         return f"len({text.of(edge.place.holder)}) == {edge.value}"
+    if isinstance(edge.place, Within):
+        return f"{text.source(edge.place.source)} is {text.of(edge.value)}"
     if isinstance(edge.place.holder, set):
         return f"{text.of(edge.place.holder)} == {text.of(edge.value)}"
     return f"{text.place(edge.place)} is {text.of(edge.value)}"

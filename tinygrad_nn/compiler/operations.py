@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 
 from .._typing import Array
-from ..errors import TinygradNNError, ValueRangeError
+from ..errors import TinygradNNError, TraceError, ValueRangeError
 
 __all__ = [
     "ARITHMETIC",
     "Draw",
     "NotFiniteError",
+    "Opaque",
     "add_at",
     "astype",
     "copy",
@@ -45,6 +46,31 @@ class Draw:
     def __call__(self, generator: Any, *args: Any, **kwargs: Any) -> Any:
         """Draw."""
         return getattr(generator, self.__name__)(*args, **kwargs)
+
+
+class Opaque:
+    """A function that is not looked into: it runs as it is, on arrays that it may keep."""
+
+    __slots__ = ("__name__", "_expected", "_function", "_static")
+
+    def __init__(self, name: str, function: Callable[..., Any], static: dict[str, Any]) -> None:
+        self.__name__ = name
+        self._function = function
+        self._static = static
+        self._expected: Any = None  # the shape and dtype of its first result
+
+    def __call__(self, *arrays: Any) -> Any:
+        """Call it."""
+        copies = (np.array(a) if isinstance(a, (np.ndarray, np.generic)) else a for a in arrays)
+        result = self._function(*copies, **self._static)
+        kind = result.shape, result.dtype
+        if self._expected not in (None, kind):
+            raise TraceError(
+                f"{self.__name__}: expected a result of shape and dtype {self._expected}, as in "
+                f"the run that was traced; got {kind}"
+            )
+        self._expected = kind
+        return result
 
 
 class NotFiniteError(TinygradNNError, FloatingPointError):

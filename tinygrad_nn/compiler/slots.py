@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from ..autograd import Tensor
-from .surroundings import Place
+from .surroundings import ABSENT, Place
 
 __all__ = [
     "ArgumentSource",
@@ -20,6 +20,7 @@ __all__ = [
     "Source",
     "TensorSink",
     "TensorSource",
+    "Within",
     "identity",
     "owned",
 ]
@@ -37,6 +38,24 @@ class PlaceSource(NamedTuple):
         for key in self.keys:
             found = found[key]
         return found
+
+
+class Within(Place):
+    """A place in a container that is replaced in each step: where that stands, and the keys."""
+
+    __slots__ = ()
+
+    @property
+    def source(self) -> PlaceSource:
+        """How to get there."""
+        return PlaceSource(self.holder, self.key)
+
+    def get(self) -> Any:
+        """What stands there now."""
+        try:
+            return self.source.read(())
+        except (KeyError, IndexError, TypeError):
+            return ABSENT
 
 
 # A Tensor that the step knows, the number of the argument that is one, or where it stands.

@@ -3,6 +3,7 @@
 import functools
 import threading
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -127,6 +128,7 @@ class CompiledStep:
         self._guarded: set[Any] = set()  # kinds whose gradients have come out infinite or NaN
         self._lock = threading.RLock()
         self._busy = False
+        self._warned = False
         self._latest: Runner | None = None
         self.stats = Stats()
 
@@ -252,6 +254,7 @@ class CompiledStep:
         recipe = self._traced(args, kwargs, False, guarded)
         traced = time.perf_counter()
         built = build(recipe, self._name, leaves((args, kwargs)), self._target)
+        self._warn(built)
         if any(isinstance(origin, GradientSource) for origin in built.reads.values()):
             # It looks at gradients of before: so it matters whether there are any.
             recipe = self._traced(args, kwargs, True, guarded)
@@ -262,6 +265,21 @@ class CompiledStep:
         self.stats.bytes_without_plan = built.plan.bytes_without
         self.stats.bytes_of_buffers = built.plan.bytes_with
         return Runner(built, recipe)
+
+    def _warn(self, built: Built) -> None:
+        """Say once which functions the program calls that NumPy does not have."""
+        calls = {
+            f"{e.function.__name__} at {e.origin.line}"
+            for e in built.program.equations
+            if e.function in built.source.callables.values()
+        }
+        if calls and not self._warned:
+            self._warned = True
+            warnings.warn(
+                f"compile: {self._name} calls functions that are not NumPy's, which run as they "
+                f"are: {', '.join(sorted(calls))}",
+                stacklevel=5,
+            )
 
     def _traced(self, args: Any, kwargs: Any, absent_gradients: bool, guarded: bool) -> Recipe:
         """Trace the step until it is known which numbers it changes, and then once more."""

@@ -28,6 +28,7 @@ import numpy as np
 
 from ..autograd import Tensor
 from ..autograd.graph import Leaf
+from ..primitives import Primitive
 
 __all__ = ["ABSENT", "Edge", "Place", "Size", "Surroundings", "is_constant", "is_keyed"]
 
@@ -37,7 +38,7 @@ _NUMBERS = (bool, int, float, complex, str, bytes, type(None), np.generic, np.dt
 # What a step may keep its settings in, of the types that Python brings along.
 _HOLDERS = {"types.SimpleNamespace", "argparse.Namespace", "collections.UserDict",
             "collections.UserList"}  # fmt: skip
-_CLOSED = (ModuleType, BuiltinFunctionType, CodeType, np.ufunc, Leaf)
+_CLOSED = (ModuleType, BuiltinFunctionType, CodeType, np.ufunc, Leaf, Primitive)
 _METHODS = (FunctionType, staticmethod, classmethod, property)
 ABSENT: Any = type("Absent", (), {"__repr__": lambda self: "<absent>"})()
 
@@ -65,8 +66,10 @@ class Place(NamedTuple):
     def get(self) -> Any:
         """What stands there now."""
         holder = self.holder
-        if isinstance(holder, (dict, MappingProxyType)):
-            return holder[self.key] if self.key in holder else ABSENT
+        if isinstance(holder, dict):
+            return dict.get(holder, self.key, ABSENT)
+        if isinstance(holder, MappingProxyType):
+            return holder.get(self.key, ABSENT)
         if isinstance(holder, set):
             return frozenset(holder)
         if isinstance(holder, (list, deque)):
@@ -86,7 +89,7 @@ class Place(NamedTuple):
             holder.update(value)
         elif isinstance(holder, (dict, list, deque)):
             if value is ABSENT:
-                holder.pop(self.key)
+                del holder[self.key]
             else:
                 holder[self.key] = value
         elif value is ABSENT:
@@ -213,6 +216,9 @@ class Surroundings:
         known = f"{kind.__module__}.{kind.__qualname__}" in _HOLDERS
         if kind.__module__.partition(".")[0] in _NOT_WALKED and not known:
             return
+        if kind.__module__ == f"{_PACKAGE}.compiler.step":  # another one, which is looked into
+            self._meet(value.__wrapped__, path)
+            return
         self._meet(kind, kind.__name__)
         namespace = getattr(value, "__dict__", None)
         name = getattr(value, "name", None)
@@ -239,6 +245,8 @@ class Surroundings:
                     self._edge(Place(kind, name, f"{path}.{name}"), item)
 
     def _enter_function(self, value: FunctionType, path: str) -> None:
+        if vars(value).get("is_opaque"):
+            return
         for name, cell in zip(value.__code__.co_freevars, value.__closure__ or (), strict=True):
             if _filled(cell):
                 self._edge(Place(cell, "cell_contents", name), cell.cell_contents)

@@ -17,7 +17,7 @@ from .._typing import Array, Shape
 from ..autograd import Tensor
 from ..errors import TraceError
 from ..primitives import Deferred, dot
-from .operations import add_at, astype, copy, set_item
+from .operations import Opaque, add_at, astype, copy, set_item
 from .program import Value
 
 if TYPE_CHECKING:
@@ -125,6 +125,8 @@ class Traced(NDArrayOperatorsMixin, Deferred):
                 f"the shape of numpy.{function.__name__}(), which follows from the values",
                 remedy="use np.where(mask, x, 0), or compute it outside and pass it as an argument",
             )
+        if function in (np.ravel, np.reshape) and {"K", "A"} & set(map(str, _orders(args, kwargs))):
+            self.tape.refuse("the order in memory", remedy="write order='C' or 'F'")
         out = kwargs.pop("out", None)
         if function is np.copyto:
             target, source = args[:2]
@@ -217,9 +219,9 @@ class Traced(NDArrayOperatorsMixin, Deferred):
         """Have the program notice what is not finite."""
         self.tape.expect_finite(arrays)
 
-    def call(self, function: Callable[..., Any], *arrays: Array, **static: Any) -> Array:
+    def call(self, name: str, function: Callable[..., Any], *arrays: Any, **static: Any) -> Array:
         """Write down a call of a function that cannot be looked into."""
-        return self.tape.call(function, arrays, static)
+        return self.tape.call(Opaque(name, function, static), arrays, {}, effect=True)
 
     # --- refusals -----------------------------------------------------------------------------
 
@@ -310,9 +312,19 @@ class Traced(NDArrayOperatorsMixin, Deferred):
         """The elements in a row, in an array of their own."""
         return np.ravel(self, order).copy()
 
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__") or not hasattr(np.ndarray, name):
+            raise AttributeError(f"an array has no attribute {name!r}")
+        self.refuse(f".{name}")
+
     def dot(self, other: Any) -> Any:
         """The product, as `numpy.dot`."""
         return dot(self, other)
+
+
+def _orders(args: Sequence[Any], kwargs: dict[str, Any]) -> Iterator[Any]:
+    """What may be the order= of a call."""
+    return (a for a in (*args, kwargs.get("order")) if type(a) is str)
 
 
 def _method(name: str) -> Callable[..., Any]:

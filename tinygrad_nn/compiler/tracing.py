@@ -29,6 +29,7 @@ from .slots import (
     Source,
     TensorSink,
     TensorSource,
+    Within,
 )
 from .surroundings import ABSENT, Edge, Place, Size, Surroundings, is_constant
 from .traced import Traced
@@ -136,7 +137,7 @@ class _Outcome:
             self.sinks,
             tree,
             [
-                edge
+                stored.guard(edge)
                 for edge in (*self.run.around.edges, *self.run.around.sizes)
                 if stored.is_guarded(edge) and edge.place.path not in self.run.varying
             ],
@@ -287,7 +288,15 @@ class _Stored:
         """Whether the program counts on what stands there, which no source reads."""
         if isinstance(edge.place, Size) or not is_constant(edge.value):
             return self.is_outside(edge)
-        return id(edge.place.holder) not in self._within
+        return True
+
+    def guard(self, edge: Edge) -> Edge:
+        """An edge, by way of the place that will hold another container."""
+        known = self._within.get(id(edge.place.holder))
+        if known is None:
+            return edge
+        place, keys = known
+        return Edge(Within(place, (*keys, edge.place.key), edge.place.path), edge.value)
 
     def is_outside(self, edge: Edge) -> bool:
         """Whether an edge stays where it is."""

@@ -58,8 +58,8 @@ class Deferred(ABC):
         """Have it noticed if any of these is not finite: then they were computed too simply."""
 
     @abstractmethod
-    def call(self, function: Callable[..., Any], *arrays: Array, **static: Any) -> Array:
-        """Write down a call of a function that cannot be looked into."""
+    def call(self, name: str, function: Callable[..., Any], *arrays: Any, **static: Any) -> Array:
+        """Write down a call of a function that cannot be looked into. It may have effects."""
 
 
 def ensure_within(array: Array, low: float, high: float, where: str, remedy: str) -> None:

@@ -11,7 +11,17 @@ import numpy as np
 from .._typing import Array, Rule
 from ..autograd import Tensor
 from ..errors import ArgumentError, ConversionError, DtypeError, GradientError
-from ..primitives import TABLE, Derivative, Primitive, Trait, define, find, name_of, withdraw
+from ..primitives import (
+    TABLE,
+    Deferred,
+    Derivative,
+    Primitive,
+    Trait,
+    define,
+    find,
+    name_of,
+    withdraw,
+)
 from .laws import check_laws
 
 __all__ = ["primitive"]
@@ -194,6 +204,10 @@ class _Signature:
 
     def _handed(self, rule: Rule) -> Rule:
         def handed(g: Array, y: Array, *values: Array, **static: Any) -> Array:
+            deferred = _deferred_in(g, y, *values)
+            if deferred is not None:
+                name = f"derivative of {self.called}"
+                return deferred.call(name, handed, g, y, *values, **static)
             inputs = self._inputs(values, static)
             try:
                 part = rule(_read_only(g), _read_only(y), *inputs, **static)
@@ -218,6 +232,9 @@ class _Signature:
 
     def computed(self, /, *values: Array, **static: Any) -> Array:
         """The function, handed what it cannot write into, and giving away what it made."""
+        deferred = _deferred_in(*values)
+        if deferred is not None:
+            return deferred.call(self.called, self.computed, *values, **static)
         inputs = self._inputs(values, static)
         positional = dict(zip(self.arrays, inputs, strict=True))
         bound = inspect.signature(self.function).bind_partial()
@@ -262,11 +279,22 @@ class _Signature:
             return row(*inputs, **static)
 
         functools.update_wrapper(call, self.function)
+        vars(call)["is_opaque"] = True  # so that nobody looks for what it uses
         return call
 
 
 def _is_array(value: Any) -> bool:
     return isinstance(value, (int, float, list, tuple)) or hasattr(value, "__array__")
+
+
+def _deferred_in(*values: Any) -> Deferred | None:
+    """An array that writes down what is done to it, if the others are plain arrays as well.
+
+    Rules that are given Tensors are recorded, as they are where nothing is written down.
+    """
+    if any(isinstance(v, Tensor) for v in values):
+        return None
+    return next((v for v in values if isinstance(v, Deferred)), None)
 
 
 def _read_only(value: Any) -> Any:
