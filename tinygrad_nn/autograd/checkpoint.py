@@ -113,7 +113,11 @@ class _Segment:
                     for leaf, traced in zip(leaves(self.call), self.traced, strict=True)
                 ),
             )
-            result = self.f(*args, **kwargs)
+            state.transforms += 1  # so that what f calls is recorded here, and nothing else
+            try:
+                result = self.f(*args, **kwargs)
+            finally:
+                state.transforms -= 1
             outputs = [y._node for y in leaves(result) if _flows(y)]
         nodes = [t._node for t in fresh]
         for node in nodes:
@@ -163,7 +167,7 @@ class _Segment:
 def _is_same(value: Array, before: Array) -> bool:
     """Whether a second run gave the same, NaN in the same places included."""
     if isinstance(value, Deferred):  # that is seen when there are values
-        if value.size:
+        if 0 not in value.shape:
             changed = (value != before) & (value == value)
             ensure_within(changed, 0, 0, "checkpoint: expected the same again", "run it eagerly")
         return True
