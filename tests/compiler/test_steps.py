@@ -196,6 +196,16 @@ def test_a_compiled_step_does_what_the_step_does(make):
     assert compiled.stats.eager_calls == 0
 
 
+def test_a_result_that_is_a_view_in_the_program_alone_is_handed_out_as_a_copy():
+    def step(x, k):
+        y, pull = tnn.vjp(lambda x, k: np.kron(np.linalg.diagonal(x), k), x, k)
+        return y, pull(0.7 * np.cos(y) + 1.5)
+
+    x, k = RNG.normal(size=(2, 3, 4)), RNG.normal(size=(3, 2))
+    for expected, found in zip(values(step(x, k)), values(tnn.compile(step)(x, k)), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-12)
+
+
 def test_a_guarded_branch_stays_silent():
     w = tnn.Tensor([0.0, 1.0, 2.0], requires_grad=True)
 

@@ -164,7 +164,7 @@ class _Segment:
         return [Tensor._of(node) if recorded else node.value for node in found]
 
 
-def _is_same(value: Array, before: Array) -> bool:
+def _is_same(value: Any, before: Any) -> bool:
     """Whether a second run gave the same, NaN in the same places included."""
     if isinstance(value, Deferred):  # that is seen when there are values
         if 0 not in value.shape:

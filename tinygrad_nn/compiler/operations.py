@@ -11,6 +11,7 @@ from ..errors import TinygradNNError, TraceError, ValueRangeError
 
 __all__ = [
     "ARITHMETIC",
+    "MAY_VIEW",
     "Draw",
     "NotFiniteError",
     "Opaque",
@@ -33,6 +34,10 @@ ARITHMETIC: dict[Callable[..., Any], str] = {
     operator.pow: "**",
     operator.neg: "-",
 }
+
+
+# These share memory with their operand where it lies as they need it, and copy it elsewhere.
+MAY_VIEW = {np.reshape, np.ravel, np.ascontiguousarray, np.asfortranarray, np.require}
 
 
 class Draw:

@@ -17,7 +17,7 @@ from ..autograd import Node, Tensor
 from ..autograd.recording import state
 from ..errors import TraceError
 from .number import Number
-from .operations import expect_finite, expect_within
+from .operations import MAY_VIEW, expect_finite, expect_within
 from .program import Equation, Origin, Value
 from .traced import Traced, plain, traced_in
 
@@ -79,6 +79,8 @@ class Trace:
         shared = None
         if not several and isinstance(result, np.ndarray):
             shared = next((t for t in operands if np.may_share_memory(t.concrete, result)), None)
+        if shared is None and function in MAY_VIEW and operands:
+            shared = operands[0]  # a copy here, but a view in the program, if it lies otherwise
         equation = Equation(
             function,
             tuple(self.tree(a) for a in args),
