@@ -240,7 +240,7 @@ def _named_function() -> Callable[..., Any] | None:
     while frame is not None:
         code = frame.f_code
         module = frame.f_globals.get("__name__", "")
-        if not module.startswith(f"{_PACKAGE}."):
+        if not module.startswith((f"{_PACKAGE}.", "numpy.")):
             return None
         if module.startswith(_NAMED) and code.co_name in frame.f_globals["__all__"]:
             return frame.f_globals[code.co_name]
