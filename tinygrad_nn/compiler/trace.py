@@ -74,28 +74,36 @@ class Trace:
     ) -> Any:
         """Write down a call with this result, and hand the result out as traced arrays."""
         several = isinstance(result, (tuple, list))
-        parts = [self._outcome(function, part) for part in (result if several else (result,))]
+        results = result if several else (result,)
+        parts = [self._outcome(function, part) for part in results]
         operands = list(traced_in([args, kwargs]))
-        shared = None
-        if not several and isinstance(result, np.ndarray):
-            shared = next((t for t in operands if np.may_share_memory(t.concrete, result)), None)
-        if shared is None and function in MAY_VIEW and operands:
-            shared = operands[0]  # a copy here, but a view in the program, if it lies otherwise
+        shared = self._shared(operands, results)
+        view = shared
+        if function in MAY_VIEW and operands:
+            view = operands[0]  # a copy here, but a view in the program, if it lies otherwise
         equation = Equation(
             function,
             tuple(self.tree(a) for a in args),
             {name: self.tree(a) for name, a in kwargs.items()},
             tuple(part.value for part in parts),
             self._origin(),
-            None if shared is None else shared.value,
+            None if view is None else view.value,
             effect,
         )
         self.equations.append(equation)
-        if shared is not None:
-            parts[0].share(shared)
+        for part in parts if shared is not None else ():
+            part.share(shared)
         if not several:
             return parts[0]
         return type(result)(*parts) if hasattr(result, "_fields") else type(result)(parts)
+
+    def _shared(self, operands: Sequence[Traced], results: Sequence[Any]) -> Traced | None:
+        """The operand whose memory the results share."""
+        arrays = [r for r in results if isinstance(r, np.ndarray)]
+        found = [t for t in operands if any(np.may_share_memory(t.concrete, r) for r in arrays)]
+        if len({t.value for t in found}) > 1:
+            self.refuse("views of several arrays at once", remedy="make one view after the other")
+        return found[0] if found else None
 
     def _outcome(self, function: Callable[..., Any], part: Any) -> Any:
         if isinstance(part, (np.ndarray, np.generic)):

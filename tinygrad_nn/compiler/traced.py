@@ -33,6 +33,7 @@ _SHAPED_BY_VALUES = {np.nonzero, np.flatnonzero, np.argwhere, np.unique, np.uniq
                      np.unique_all, np.unique_counts, np.unique_inverse, np.extract, np.compress,
                      np.union1d, np.intersect1d, np.setdiff1d, np.setxor1d, np.trim_zeros,
                      np.delete, np.bincount}  # fmt: skip
+_WRITING_IN_PLACE = {np.put, np.place, np.putmask, np.fill_diagonal, np.put_along_axis}
 # ndarray's operator ** takes these exponents by functions of their own; so does the program.
 _POWERS = {2: np.square, 0.5: np.sqrt, -1: np.reciprocal, 1: np.positive}
 
@@ -124,6 +125,11 @@ class Traced(NDArrayOperatorsMixin, Deferred):
             self.tape.refuse(
                 f"the shape of numpy.{function.__name__}(), which follows from the values",
                 remedy="use np.where(mask, x, 0), or compute it outside and pass it as an argument",
+            )
+        if function in _WRITING_IN_PLACE or kwargs.get("copy") is False:
+            self.tape.refuse(
+                f"numpy.{function.__name__}(), which writes in place",
+                remedy="write x[...] = values, or use tinygrad_nn.index_update",
             )
         if function in (np.ravel, np.reshape) and {"K", "A"} & set(map(str, _orders(args, kwargs))):
             self.tape.refuse("the order in memory", remedy="write order='C' or 'F'")
