@@ -17,7 +17,7 @@ class Signature:
 
     def __init__(self, function: Callable[..., Any], static: Any) -> None:
         self._parameters = _parameters(function)
-        self._static = _static_names(static, self._parameters)
+        self._static = _static_names(static, self._parameters, _parameters(function, _NAMED))
 
     def layout_of(
         self, args: Any, kwargs: Any
@@ -107,16 +107,19 @@ def _paths(name: str, tree: Any) -> Iterator[tuple[str, Any]]:
         yield from _paths(f"{name}_{key}", item)
 
 
-def _parameters(function: Callable[..., Any]) -> list[str]:
+_PLACED = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+_NAMED = (inspect.Parameter.KEYWORD_ONLY,)
+
+
+def _parameters(function: Callable[..., Any], kinds: Any = _PLACED) -> list[str]:
     try:
         found = inspect.signature(function).parameters.values()
     except (TypeError, ValueError):  # a function that does not say
         return []
-    plain = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    return [p.name for p in found if p.kind in plain]
+    return [p.name for p in found if p.kind in kinds]
 
 
-def _static_names(static: Any, parameters: Sequence[str]) -> frozenset[str]:
+def _static_names(static: Any, parameters: Sequence[str], named: Sequence[str]) -> frozenset[str]:
     given = (static,) if isinstance(static, (str, int)) else tuple(static)
     names = set()
     for item in given:
@@ -126,7 +129,7 @@ def _static_names(static: Any, parameters: Sequence[str]) -> frozenset[str]:
                     f"compile: expected static= of the {len(parameters)} parameters; got {item}"
                 )
             item = parameters[item]
-        if item not in parameters:
+        if item not in (*parameters, *named):
             raise ArgumentError(
                 f"compile: expected static= to name parameters, some of {', '.join(parameters)}; "
                 f"got {item!r}"

@@ -15,6 +15,7 @@ __all__ = [
     "Draw",
     "NotFiniteError",
     "Opaque",
+    "UntraceableError",
     "add_at",
     "astype",
     "copy",
@@ -76,6 +77,10 @@ class Opaque:
             )
         self._expected = kind
         return result
+
+
+class UntraceableError(TinygradNNError, RuntimeError):
+    """A call that fails on the numbers of this run says nothing of what it does on others."""
 
 
 class NotFiniteError(TinygradNNError, FloatingPointError):

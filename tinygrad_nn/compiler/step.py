@@ -18,6 +18,7 @@ from ..errors import ArgumentError, TraceError
 from .arguments import Signature
 from .build import Built, build
 from .comparison import check_same
+from .operations import UntraceableError
 from .running import Runner, Unfinished, changed_numbers
 from .saving import save
 from .slots import GradientSource
@@ -157,7 +158,11 @@ class CompiledStep:
 
     def _run(self, args: Any, kwargs: Any, arguments: Sequence[Any]) -> Any:
         self.stats.calls += 1
-        runner = self._find(args, kwargs, arguments)
+        try:
+            runner = self._find(args, kwargs, arguments)
+        except UntraceableError:
+            self.stats.eager_calls += 1
+            return self._function(*args, **kwargs)
         try:
             return runner.run(arguments)
         except Unfinished as unfinished:
@@ -220,7 +225,8 @@ class CompiledStep:
         """The program for such arguments, with everything around the step as it is now."""
         kinds = self._signature.kinds(args, kwargs, arguments)
         guarded = kinds in self._guarded
-        entries = self._entries.setdefault((kinds, guarded), [])
+        key = kinds, guarded, is_recording()
+        entries = self._entries.setdefault(key, [])
         for i, runner in enumerate(entries):
             if runner.fits(arguments):
                 if i:
@@ -236,7 +242,7 @@ class CompiledStep:
                 f"got a change; let no other thread change it meanwhile"
             )
         entries.insert(0, runner)
-        self._entries[kinds, guarded] = self._entries.pop((kinds, guarded))  # now used last
+        self._entries[key] = self._entries.pop(key)  # now used last
         self._forget()
         self._latest = runner
         return runner

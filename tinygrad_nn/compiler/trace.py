@@ -16,8 +16,9 @@ from .._typing import Array
 from ..autograd import Node, Tensor
 from ..autograd.recording import state
 from ..errors import TraceError
+from ..primitives import ensure_within
 from .number import Number
-from .operations import MAY_VIEW, expect_finite, expect_within
+from .operations import MAY_VIEW, UntraceableError, expect_finite, expect_within
 from .program import Equation, Origin, Value
 from .traced import Traced, plain, traced_in
 
@@ -60,7 +61,10 @@ class Trace:
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")  # the program itself will warn when it runs
             concrete = [plain(a) for a in args]
-            result = function(*concrete, **{name: plain(a) for name, a in kwargs.items()})
+            try:
+                result = function(*concrete, **{name: plain(a) for name, a in kwargs.items()})
+            except np.linalg.LinAlgError as error:  # which rows may catch, to do something else
+                raise UntraceableError(str(error)) from error
         return self.write(function, args, kwargs, result, effect=effect)
 
     def write(
@@ -182,6 +186,7 @@ class Trace:
 
     def expect_within(self, array: Any, low: float, high: float, where: str, remedy: str) -> None:
         """Write down that the values of an array are to be checked."""
+        ensure_within(plain(array), low, high, where, remedy)  # or the run would go on with them
         self.effect(expect_within, array, low, high, where, remedy)
 
     # --- refusals -----------------------------------------------------------------------------

@@ -33,6 +33,16 @@ _SHAPED_BY_VALUES = {np.nonzero, np.flatnonzero, np.argwhere, np.unique, np.uniq
                      np.unique_all, np.unique_counts, np.unique_inverse, np.extract, np.compress,
                      np.union1d, np.intersect1d, np.setdiff1d, np.setxor1d, np.trim_zeros,
                      np.delete, np.bincount}  # fmt: skip
+# Which arguments say how large the result is.
+_SECOND, _THIRD = slice(1, 2), slice(2, 3)
+_COUNTING: dict[Any, slice] = {
+    np.reshape: _SECOND, np.repeat: _SECOND, np.tile: _SECOND, np.broadcast_to: _SECOND,
+    np.pad: _SECOND, np.resize: _SECOND, np.split: _SECOND, np.array_split: _SECOND,
+    np.hsplit: _SECOND, np.vsplit: _SECOND, np.dsplit: _SECOND, np.linspace: _THIRD,
+    np.geomspace: _THIRD, np.logspace: _THIRD,
+}  # fmt: skip
+_COUNTS = ("shape", "newshape", "repeats", "reps", "pad_width", "new_shape", "num",
+           "indices_or_sections")  # fmt: skip
 _WRITING_IN_PLACE = {np.put, np.place, np.putmask, np.fill_diagonal, np.put_along_axis}
 # ndarray's operator ** takes these exponents by functions of their own; so does the program.
 _POWERS = {2: np.square, 0.5: np.sqrt, -1: np.reciprocal, 1: np.positive}
@@ -133,6 +143,9 @@ class Traced(NDArrayOperatorsMixin, Deferred):
             )
         if function in (np.ravel, np.reshape) and {"K", "A"} & set(map(str, _orders(args, kwargs))):
             self.tape.refuse("the order in memory", remedy="write order='C' or 'F'")
+        if function in _COUNTING:
+            named = [kwargs.get(name) for name in _COUNTS]
+            _refuse_counts([*args[_COUNTING[function]], *named])
         out = kwargs.pop("out", None)
         if function is np.copyto:
             target, source = args[:2]
@@ -367,11 +380,20 @@ for _name, _ufunc in (
 def _refuse_masks(trace: "Trace", index: Any) -> None:
     """Refuse a traced mask as an index: how much it selects follows from its values."""
     for part in index if isinstance(index, tuple) else (index,):
+        if isinstance(part, slice):
+            _refuse_counts(part)
         if isinstance(part, (Traced, Tensor)) and part.dtype == bool:
             trace.refuse(
                 "x[mask], whose shape follows from the values",
                 remedy="use np.where(mask, x, 0), or index by np.flatnonzero(mask), made outside",
             )
+
+
+def _refuse_counts(tree: Any) -> None:
+    """Refuse traced whole numbers where they say how large something is."""
+    for number in traced_in(tree):
+        if number.dtype.kind in "iu":
+            number.refuse("the index or the count, as shapes and slices need it,")
 
 
 def plain(tree: Any) -> Any:

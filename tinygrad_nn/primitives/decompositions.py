@@ -112,7 +112,7 @@ def _solved(a: Array, b: Array) -> Array:
     batch = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
     a = np.broadcast_to(a, batch + a.shape[-2:])
     b = np.broadcast_to(b, batch + b.shape[-2:])
-    return np.reshape([_solved(a[i], b[i]) for i in np.ndindex(batch)], b.shape)
+    return np.reshape(np.stack([_solved(a[i], b[i]) for i in np.ndindex(batch)]), b.shape)
 
 
 # --- backward ---------------------------------------------------------------------------------
