@@ -90,6 +90,7 @@ def build(recipe: Recipe, name: str, arguments: Sequence[Any], target: str = "nu
     state = State(
         {v: key for v, key in keys.old.items() if v in used},
         [(key, program.outputs[index]) for key, index in keys.new],
+        frozenset(values_in(returned)),
     )
     if not teaching:
         program, state = packed(program, state, lambda key: reads[key].read(arguments))
@@ -219,8 +220,10 @@ def _as_returned(tree: Any, outputs: Sequence[Any]) -> Any:
     if isinstance(tree, (list, tuple)):
         kind = list if isinstance(tree, list) else tuple
         return kind(_as_returned(item, outputs) for item in tree)
-    if type(tree) is dict:
-        return {key: _as_returned(item, outputs) for key, item in tree.items()}
+    if isinstance(tree, dict):
+        if all(type(key) is str for key in tree):
+            return {key: _as_returned(item, outputs) for key, item in tree.items()}
+        return tuple(_as_returned(item, outputs) for item in tree.values())
     return tree
 
 

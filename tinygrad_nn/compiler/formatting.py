@@ -46,53 +46,37 @@ def _broken(text: str, indent: str) -> list[str]:
     return [f"{indent}{head}", *middle, f"{indent}{tail}"]
 
 
-def _last_call(text: str) -> int | None:
-    """Where the last bracket opens that is inside no other."""
-    depth, found, quote = 0, None, ""
+def _outside(text: str) -> Iterator[tuple[int, str, int]]:
+    """Each character outside of quotes, with its place, and how many brackets it is in."""
+    depth, quote, escaped = 0, "", False
     for i, c in enumerate(text):
         if quote:
-            quote = "" if c == quote and text[i - 1] != "\\" else quote
+            quote = "" if c == quote and not escaped else quote
+            escaped = c == "\\" and not escaped
         elif c in "\"'":
             quote = c
-        elif c in _OPEN:
-            found = i if depth == 0 else found
-            depth += 1
-        elif c in _CLOSE:
-            depth -= 1
-    return found
+        else:
+            depth -= c in _CLOSE
+            yield i, c, depth
+            depth += c in _OPEN
+
+
+def _last_call(text: str) -> int | None:
+    """Where the last bracket opens that is inside no other."""
+    opening = [i for i, c, depth in _outside(text) if c in _OPEN and depth == 0]
+    return opening[-1] if opening else None
 
 
 def _closing(text: str, start: int) -> int:
-    """Where a bracket is closed again."""
-    depth, quote = 0, ""
-    for i in range(start, len(text)):
-        c = text[i]
-        if quote:
-            quote = "" if c == quote and text[i - 1] != "\\" else quote
-        elif c in "\"'":
-            quote = c
-        elif c in _OPEN:
-            depth += 1
-        elif c in _CLOSE:
-            depth -= 1
-            if depth == 0:
-                return i
-    return len(text)
+    """Where a bracket that is inside no other is closed again."""
+    return next(i for i, c, depth in _outside(text) if i > start and c in _CLOSE and depth == 0)
 
 
 def _split(text: str) -> Iterator[str]:
     """Arguments apart from one another, at the commas that are inside no bracket."""
-    depth, start, quote = 0, 0, ""
-    for i, c in enumerate(text):
-        if quote:
-            quote = "" if c == quote and text[i - 1] != "\\" else quote
-        elif c in "\"'":
-            quote = c
-        elif c in _OPEN:
-            depth += 1
-        elif c in _CLOSE:
-            depth -= 1
-        elif c == "," and depth == 0:
+    start = 0
+    for i, c, depth in _outside(text):
+        if c == "," and depth == 0:
             yield text[start:i].strip()
             start = i + 1
     if text[start:].strip():

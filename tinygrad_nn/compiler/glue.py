@@ -174,6 +174,7 @@ def _find_results(text: _Text, tree: Any, where: str, found: dict[int, str]) -> 
     elif isinstance(tree, (list, tuple)):
         for i, item in enumerate(tree):
             _find_results(text, item, f"{where}[{i}]", found)
-    elif type(tree) is dict:
-        for key, item in tree.items():
-            _find_results(text, item, f"{where}[{text.of(key)}]", found)
+    elif isinstance(tree, dict):
+        named = all(type(key) is str for key in tree)
+        for i, (key, item) in enumerate(tree.items()):
+            _find_results(text, item, f"{where}[{text.of(key) if named else i}]", found)

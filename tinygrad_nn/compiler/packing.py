@@ -47,6 +47,7 @@ class State:
 
     old: Mapping[Value, str]
     new: Sequence[tuple[str, Any]]
+    returned: frozenset[Value] = frozenset()  # what the step hands out besides
     packs: Sequence[Pack] = ()
 
 
@@ -110,6 +111,7 @@ def _updates(program: Program, state: State) -> Iterator[_Update]:
         own = tuple(o for i, o in enumerate(outputs) if _root(same, i) == root)
         inside = {e.output for e in equations}
         leaving = {v for v in inside if any(u not in owner for u in users.get(v, []))}
+        leaving |= inside & state.returned
         if not leaving:
             update = _as_update(equations, own, state)
             if update is not None:
@@ -218,7 +220,8 @@ class _Packing:
         update = [self._whole(e, whole) for e in self.first.equations]
         new = self._new(whole)
         program = self._rebuilt(update, new)
-        return program, State(self.old, new, (*self.state.packs, *self.packs))
+        packs = (*self.state.packs, *self.packs)
+        return program, replace(self.state, old=self.old, new=new, packs=packs)
 
     # --- what comes in --------------------------------------------------------------------------
 

@@ -284,7 +284,7 @@ class CompiledStep:
             warnings.warn(
                 f"compile: {self._name} calls functions that are not NumPy's, which run as they "
                 f"are: {', '.join(sorted(calls))}",
-                stacklevel=5,
+                stacklevel=6,  # the line that calls the step
             )
 
     def _traced(self, args: Any, kwargs: Any, absent_gradients: bool, guarded: bool) -> Recipe:

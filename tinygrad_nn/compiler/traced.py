@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from weakref import WeakSet
 
 import numpy as np
-from numpy.lib.mixins import NDArrayOperatorsMixin
 
-from .._typing import Array, Shape
+from .._typing import Array
 from ..autograd import Tensor
 from ..errors import TraceError
-from ..primitives import Deferred, dot
-from .operations import Opaque, add_at, astype, copy, set_item
+from ..primitives import Deferred
+from .face import ArrayFace
+from .operations import Opaque, add_at, set_item
 from .program import Value
 
 if TYPE_CHECKING:
@@ -44,14 +44,14 @@ _COUNTING: dict[Any, slice] = {
 _COUNTS = ("shape", "newshape", "repeats", "reps", "pad_width", "new_shape", "num",
            "indices_or_sections")  # fmt: skip
 _WRITING_IN_PLACE = {np.put, np.place, np.putmask, np.fill_diagonal, np.put_along_axis}
-# ndarray's operator ** takes these exponents by functions of their own; so does the program.
-_POWERS = {2: np.square, 0.5: np.sqrt, -1: np.reciprocal, 1: np.positive}
 
 
-class Traced(NDArrayOperatorsMixin, Deferred):
+class Traced(ArrayFace, Deferred):
     """An array of a step that is being traced."""
 
     __slots__ = ("__weakref__", "_base", "_index", "_views", "concrete", "tape", "value")
+
+    tape: "Trace"
 
     __hash__ = object.__hash__
 
@@ -65,43 +65,6 @@ class Traced(NDArrayOperatorsMixin, Deferred):
 
     def __repr__(self) -> str:
         return f"<traced {self.value.name or 'array'} {self.dtype}{list(self.shape)}>"
-
-    # --- what is known of it ------------------------------------------------------------------
-
-    @property
-    def shape(self) -> Shape:
-        """The length of each axis."""
-        return self.value.shape
-
-    @property
-    def dtype(self) -> Any:
-        """The dtype of the elements."""
-        return self.value.dtype
-
-    @property
-    def ndim(self) -> int:
-        """The number of axes."""
-        return len(self.value.shape)
-
-    @property
-    def size(self) -> int:
-        """The number of elements."""
-        return self.value.size
-
-    @property
-    def itemsize(self) -> int:
-        """The bytes that one element takes."""
-        return int(self.value.dtype.itemsize)
-
-    @property
-    def nbytes(self) -> int:
-        """The bytes that all elements take."""
-        return self.value.nbytes
-
-    def __len__(self) -> int:
-        if not self.shape:
-            raise TypeError("len() of unsized object")
-        return self.shape[0]
 
     # --- calls --------------------------------------------------------------------------------
 
@@ -284,76 +247,10 @@ class Traced(NDArrayOperatorsMixin, Deferred):
                 f"traced; return it from there"
             )
 
-    # --- ndarray's face -----------------------------------------------------------------------
-
-    def __pow__(self, exponent: Any) -> Any:
-        if type(exponent) in (int, float) and self.dtype.kind == "f" and exponent in _POWERS:
-            return _POWERS[exponent](self)
-        return np.power(self, exponent)
-
-    @property
-    def T(self) -> Any:  # noqa: N802  NumPy's own name
-        """The transpose: all axes in reverse order."""
-        return np.transpose(self)
-
-    @property
-    def mT(self) -> Any:  # noqa: N802  NumPy's own name
-        """The transpose of each matrix."""
-        return np.matrix_transpose(self)
-
-    @property
-    def real(self) -> Any:
-        """The real part: all of it."""
-        return self
-
-    @property
-    def flat(self) -> Any:
-        """The elements in a row."""
-        return np.ravel(self)
-
-    def reshape(self, *shape: Any, order: Any = "C") -> Any:
-        """The same elements in another shape, as `numpy.reshape`."""
-        return np.reshape(self, shape[0] if len(shape) == 1 else shape, order=order)
-
-    def transpose(self, *axes: Any) -> Any:
-        """The axes in another order, as `numpy.transpose`."""
-        return np.transpose(self, (axes[0] if len(axes) == 1 else axes) or None)
-
-    def astype(self, dtype: Any, **options: Any) -> Any:
-        """The elements in another dtype."""
-        return self.tape.call(astype, (self, np.dtype(dtype)), {})
-
-    def copy(self, order: str = "C") -> Any:
-        """The same elements in an array of their own."""
-        return self.tape.call(copy, (self,), {})
-
-    def flatten(self, order: Any = "C") -> Any:
-        """The elements in a row, in an array of their own."""
-        return np.ravel(self, order).copy()
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__") or not hasattr(np.ndarray, name):
-            raise AttributeError(f"an array has no attribute {name!r}")
-        self.refuse(f".{name}")
-
-    def dot(self, other: Any) -> Any:
-        """The product, as `numpy.dot`."""
-        return dot(self, other)
-
 
 def _orders(args: Sequence[Any], kwargs: dict[str, Any]) -> Iterator[Any]:
     """What may be the order= of a call."""
     return (a for a in (*args, kwargs.get("order")) if type(a) is str)
-
-
-def _method(name: str) -> Callable[..., Any]:
-    function = getattr(np, name)
-
-    def method(self: Any, *args: Any, **kwargs: Any) -> Any:
-        return function(self, *args, **kwargs)
-
-    method.__name__, method.__doc__ = name, f"As `numpy.{name}`, of this array."
-    return method
 
 
 def _in_place(ufunc: Any) -> Callable[..., Any]:
@@ -365,11 +262,6 @@ def _in_place(ufunc: Any) -> Callable[..., Any]:
     return operator
 
 
-_METHODS = """all any argmax argmin argpartition argsort choose clip compress conj conjugate cumprod
-    cumsum diagonal max mean min nonzero prod ravel repeat round searchsorted squeeze std sum
-    swapaxes take trace var"""
-for _name in _METHODS.split():
-    setattr(Traced, _name, _method(_name))
 for _name, _ufunc in (
     ("add", np.add), ("sub", np.subtract), ("mul", np.multiply), ("truediv", np.divide),
     ("floordiv", np.floor_divide), ("mod", np.remainder), ("pow", np.power),
