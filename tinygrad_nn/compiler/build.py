@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..autograd import Tensor
 from .emit import emit
 from .layout import Layout, Source
 from .names import Names, identifier
@@ -200,15 +199,6 @@ class Key:
     """In a tree: what the new state has by this name."""
 
     name: str
-
-
-def _identity(origin: Any) -> Any:
-    """What tells two sources apart: places by the holder that they are in."""
-    if isinstance(origin, PlaceSource):
-        return id(origin.place.holder), origin.place.key, origin.keys
-    if isinstance(origin, (TensorSource, GradientSource)):
-        return type(origin), _identity(origin.owner)
-    return id(origin) if isinstance(origin, Tensor) else origin
 
 
 def _as_returned(tree: Any, outputs: Sequence[Any]) -> Any:

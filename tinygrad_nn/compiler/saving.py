@@ -76,7 +76,8 @@ class _Module:
             if head.endswith("import math\n\n"):
                 head = head.removesuffix("\n")
             head += "from pathlib import Path\n\n"
-            found += '\n_data = np.load(Path(__file__).with_suffix(".npz"))\n'
+            found += '\nwith np.load(Path(__file__).with_suffix(".npz")) as _file:\n'
+            found += "    _data = dict(_file)\n"
         found += "".join(f"{line}\n" for line in constants)
         return head + found + body + "\n".join(["", *after, ""]), self.arrays
 

@@ -107,6 +107,8 @@ def identity(origin: Any) -> Any:
     """What tells two sources apart: places by the holder that they are in."""
     if isinstance(origin, PlaceSource):
         return id(origin.place.holder), origin.place.key, origin.keys
+    if isinstance(origin, TensorSource) and isinstance(origin.owner, PlaceSource):
+        return identity(origin.owner)  # the step puts another Tensor there
     if isinstance(origin, (TensorSource, GradientSource)):
         return type(origin), identity(origin.owner)
     return id(origin) if isinstance(origin, Tensor) else origin
