@@ -53,7 +53,7 @@ class _Emitter:
         self.memory = {} if plan is None else plan.memory
         self.names = names_for(program, layout)
         self.names.share(self.memory.values())
-        self.callables = self._name_callables()
+        self.callables: dict[Callable[..., Any], str] = {}
         self.shorts: dict[str, str] = {}  # names for NumPy's functions
         is_long = plan is not None and len(program.equations) > _LONG
         short = self._short if is_long else None
@@ -67,16 +67,19 @@ class _Emitter:
         self.phase, self.title, self.indent = "", "", "    "
         self.given: set[Value] = set()  # what has been returned as it is
         self.lines: list[str] = []
+        self._settle_names()
 
-    def _name_callables(self) -> dict[Callable[..., Any], str]:
-        """Names for functions that NumPy does not have."""
-        found: dict[Callable[..., Any], str] = {}
+    def _settle_names(self) -> None:
+        """Number the names that are seen, and name functions that NumPy does not have."""
+        given = [*self.layout.arguments, *self.layout.state, *self.program.constants]
+        seen = [e.outputs for e in self.program.equations if not self._is_inline(e)]
+        self.names.number_anew([*given, *(value for outputs in seen for value in outputs)])
+        self.shorts.clear()
         for equation in self.program.equations:
             function = equation.function
-            if not is_numpy(function) and function not in found:
+            if not is_numpy(function) and function not in self.callables:
                 called = identifier(getattr(function, "__name__", "function"), "function")
-                found[function] = self.names.fresh(called)
-        return found
+                self.callables[function] = self.names.fresh(called)
 
     def _short(self, path: str) -> str:
         """A name for a function of NumPy's, which takes less time to look up."""

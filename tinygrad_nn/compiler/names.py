@@ -51,8 +51,10 @@ class Names:
 
     def __init__(self, taken: Iterable[str] = ()) -> None:
         self._names: dict[Value, str] = {}
-        self._taken: set[str] = {"np", "math", "state", "new", *taken}
+        self._reserved = {"np", "math", "state", "new", *taken}
+        self._taken = set(self._reserved)
         self._numbers: dict[str, int] = {}
+        self._wanted: dict[str, str] = {}  # what each name was before it got a number
         self.special: set[Value] = set()  # those named after something of the user's
 
     def __getitem__(self, value: Value) -> str:
@@ -69,6 +71,7 @@ class Names:
             name = f"{wanted.rstrip('_')}_{number}"
         self._taken.add(name)
         self._numbers[wanted] = number  # so that the next one is found at once
+        self._wanted[name] = wanted
         return name
 
     def give(self, value: Value, wanted: str, *, special: bool = True) -> None:
@@ -87,6 +90,16 @@ class Names:
             for value in place.values:
                 if value not in self.special or place.slot:
                     self._names[value] = self._names[named]
+
+    def number_anew(self, shown: Iterable[Value]) -> None:
+        """Number names that are alike in the order in which they are seen."""
+        wanted, self._taken, self._numbers = self._wanted, set(self._reserved), {}
+        fresh: dict[str, str] = {}
+        for value in [*shown, *self._names]:
+            name = self._names[value]
+            if name not in fresh:
+                fresh[name] = self.fresh(wanted[name])
+        self._names = {value: fresh[name] for value, name in self._names.items()}
 
 
 def names_for(program: Program, layout: Layout) -> Names:
