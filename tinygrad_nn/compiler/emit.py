@@ -23,6 +23,7 @@ from .operations import (
     copy,
     expect_finite,
     expect_within,
+    set_flat,
     set_item,
     side_by_side,
 )
@@ -207,7 +208,7 @@ class _Emitter:
         self._head(equation)
         comment = self._remark(equation)
         memory = self.memory.get(equation.outputs[0]) if equation.outputs else None
-        if function in (set_item, add_at):
+        if function in (set_item, set_flat, add_at):
             self._write_item(equation, memory)
         elif memory is None:
             targets = ", ".join(self.names[o] for o in equation.outputs) or "_"
@@ -276,7 +277,9 @@ class _Emitter:
             if self.memory.get(array) is not memory:
                 self._line(f"np.copyto({name}, {self.text(array)})")
         put = self.writer.argument(values)
-        if equation.function is set_item:
+        if equation.function is set_flat:
+            self._line(f"{name}.ravel()[{self.writer.index(index)}] = {put}")
+        elif equation.function is set_item:
             self._line(f"{name}[{self.writer.index(index)}] = {put}")
         else:
             self._line(f"np.add.at({name}, {self.writer.argument(index)}, {put})")

@@ -16,6 +16,7 @@ from .operations import (
     copy,
     expect_finite,
     expect_within,
+    set_flat,
     set_item,
     side_by_side,
 )
@@ -32,8 +33,9 @@ _INFIX: dict[Any, str] = {
     operator.pow: "**", operator.floordiv: "//", operator.mod: "%",
 }  # fmt: skip
 _METHODS = {np.sum: "sum", np.max: "max", np.amax: "max", np.min: "min", np.amin: "min",
-            np.prod: "prod", np.any: "any", np.all: "all", np.clip: "clip"}  # fmt: skip
-_OURS = {operator.getitem, set_item, add_at, astype, copy, side_by_side, expect_finite,
+            np.prod: "prod", np.any: "any", np.all: "all", np.clip: "clip",
+            np.take: "take"}  # fmt: skip
+_OURS = {operator.getitem, set_item, set_flat, add_at, astype, copy, side_by_side, expect_finite,
          expect_within}  # fmt: skip
 _ATOM = 100  # how tightly a text holds together: names, calls and numbers most of all
 _BINDING = {"**": 60, "@": 50, "*": 50, "/": 50, "//": 50, "%": 50, "+": 40, "-": 40}

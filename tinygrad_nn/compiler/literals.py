@@ -85,6 +85,9 @@ def _pattern(array: Array) -> str | None:
         text = f"np.arange({start}{flat[0] + array.size}"
         text += ")" if array.dtype == np.int64 else f", dtype={dtype})"
         return text if array.ndim == 1 else f"{text}.reshape({array.shape})"
+    counts = array.dtype == np.int64 and array.ndim == 1 and flat[0] == 0 < flat[1]
+    if counts and np.array_equal(flat, np.arange(array.size) * flat[1]):
+        return f"np.arange(0, {array.size * flat[1]}, {flat[1]})"
     if (flat == flat[0]).all() and not np.signbit(flat.astype(float)).any():
         return f"np.full({shape}, {literal(flat[0].item())}, dtype={dtype})"
     if array.ndim == 2 and np.array_equal(array, np.eye(*array.shape, dtype=array.dtype)):

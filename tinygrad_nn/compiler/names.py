@@ -16,7 +16,7 @@ import numpy as np
 
 from .._typing import Array
 from .layout import Layout
-from .operations import Draw, add_at, astype, copy, set_item
+from .operations import Draw, add_at, astype, copy, set_flat, set_item
 from .plan import Memory
 from .program import Equation, Program, Value
 
@@ -30,7 +30,8 @@ _WORDS = {
     np.maximum: "larger", np.minimum: "smaller", np.where: "chosen", np.full: "filled",
     np.absolute: "size", np.power: "power", np.reciprocal: "inverse", np.linalg.norm: "norm",
     operator.getitem: "picked", operator.pow: "power",
-    set_item: "updated", add_at: "increased", astype: "converted", copy: "copied",
+    set_item: "updated", set_flat: "updated", np.take: "picked", add_at: "increased",
+    astype: "converted", copy: "copied",
 }  # fmt: skip
 _RESERVED = {*keyword.kwlist, *keyword.softkwlist, *dir(builtins), "np", "math", "state", "new"}
 

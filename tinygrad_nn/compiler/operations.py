@@ -21,6 +21,7 @@ __all__ = [
     "copy",
     "expect_finite",
     "expect_within",
+    "set_flat",
     "set_item",
     "side_by_side",
 ]
@@ -101,6 +102,13 @@ def set_item(x: Array, index: Any, values: Array) -> Array:
     """X with some of its elements replaced."""
     new = np.array(x)
     new[index] = values
+    return new
+
+
+def set_flat(x: Array, places: Array, values: Array) -> Array:
+    """X with some of its elements replaced, counted through all of it."""
+    new = np.array(x)
+    new.ravel()[places] = values
     return new
 
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .operations import add_at, copy, set_item, side_by_side
+from .operations import add_at, copy, set_flat, set_item, side_by_side
 from .program import Equation, Program, Value
 
 __all__ = ["Memory", "Plan", "can_write", "is_view", "plan_memory"]
@@ -21,7 +21,7 @@ _VIEWS = {np.reshape, np.transpose, np.swapaxes, np.expand_dims, np.squeeze, np.
           np.moveaxis, np.ravel, np.matrix_transpose, operator.getitem, np.diagonal}  # fmt: skip
 _REDUCTIONS = {np.sum, np.max, np.min, np.prod, np.add.reduce, np.maximum.reduce,
                np.minimum.reduce, np.amax, np.amin}  # fmt: skip
-_WRITING = {set_item, add_at, np.full, side_by_side, copy}
+_WRITING = {set_item, set_flat, add_at, np.full, side_by_side, copy}
 
 
 class Memory:
@@ -79,6 +79,8 @@ def can_write(equation: Equation) -> bool:
     if len(equation.outputs) != 1 or not equation.output.shape or not equation.output.size:
         return False
     function = equation.function
+    if function is np.take:  # without this mode, NumPy writes elsewhere first
+        return dict(equation.kwargs) == {"mode": "clip"}
     if function in _WRITING or function in _REDUCTIONS or function is np.matmul:
         return True
     return is_elementwise(equation)
@@ -229,7 +231,7 @@ class _Planner:
     def _in_place(self, equation: Equation, i: int) -> Memory | None:
         """The memory of an operand that nobody needs any more."""
         value = equation.output
-        if equation.function in (set_item, add_at):
+        if equation.function in (set_item, set_flat, add_at):
             operands = [equation.args[0]]
             if any(v is operands[0] for v in equation.inputs[1:]):
                 return None

@@ -4,6 +4,7 @@ from ..program import Program, check
 from .algebra import simplified
 from .dead import without_dead_code
 from .faster import faster
+from .places import by_places
 from .repetition import without_repetition
 
 __all__ = ["improved", "without_dead_code"]
@@ -13,6 +14,7 @@ PASSES = (
     without_repetition,
     simplified,
     faster,
+    by_places,
     without_repetition,
     without_dead_code,
 )
@@ -22,6 +24,6 @@ def improved(program: Program, *, textbook: bool = False) -> Program:
     """Run the passes, and check the program after each; for a textbook, those that shorten it."""
     check(program, "the trace")
     for improve in PASSES:
-        if improve is not faster or not textbook:
+        if not textbook or improve not in (faster, by_places):
             program = check(improve(program), improve.__name__)
     return program
