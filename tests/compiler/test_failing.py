@@ -94,6 +94,24 @@ def test_writing_a_fraction_into_integers_is_refused():
     np.testing.assert_array_equal(x, np.arange(3))
 
 
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.array(["a", "b"]),
+        np.array([1, 2], dtype=object),
+        np.ma.masked_array(X, [0, 1, 0]),
+        np.rec.array([(1, 2.0)]),
+    ],
+    ids=["text", "objects", "masked", "records"],
+)
+def test_arrays_that_are_not_of_numbers_are_refused(array):
+    step = tnn.compile(lambda x: x * 2)
+    step(X)
+    for _ in range(2):
+        with pytest.raises(TraceError, match="plain arrays of numbers"):
+            step(array)
+
+
 # --- functions that are not NumPy's -----------------------------------------------------------
 
 
@@ -281,6 +299,22 @@ def test_errors_of_numpy_that_are_switched_on():
             compiled(np.full(3, 1e4))
     with pytest.warns(RuntimeWarning, match="overflow"):
         compiled(np.full(3, 1e4))
+
+
+def test_what_a_step_ignores_is_ignored():
+    @tnn.compile
+    def step(x):
+        with np.errstate(divide="ignore"):
+            y = np.log(x)
+        return np.maximum(y, -10) + 1 / (x - 5)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for _ in range(2):
+            assert_same(np.array([-10.2, -0.25]), step(np.array([0.0, 1.0])))
+    assert step.stats.eager_calls == 0
+    with pytest.warns(RuntimeWarning, match="divide"):
+        step(np.array([5.0, 1.0]))
 
 
 def test_calls_from_several_threads():

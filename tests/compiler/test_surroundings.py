@@ -147,6 +147,42 @@ def test_arrays_changed_in_place():
     assert_same(X * table, step(X))
 
 
+def test_arrays_of_other_kinds(tmp_path):
+    complex_ones = X + 1j
+    mapped = np.memmap(tmp_path / "numbers", dtype=float, mode="w+", shape=(3,))
+    step = tnn.compile(lambda x: (np.abs(complex_ones) * x, complex_ones.imag, x * mapped))
+    for value in (1.0, 2.0):
+        complex_ones[:], mapped[:] = value * 1j, value
+        assert_same((value * X, np.full(3, value), value * X), step(X))
+
+
+def test_private_slots_and_properties_that_fail():
+    class Slotted:
+        __slots__ = ("__weights",)
+
+        def __init__(self):
+            self.__weights = X
+
+        def use(self, x):
+            return self.__weights * x
+
+        def change(self):
+            self.__weights = 2 * X
+
+    class Failing:
+        rate = 2.0
+
+        @property
+        def name(self):
+            raise RuntimeError("not yet")
+
+    slotted, failing = Slotted(), Failing()
+    step = tnn.compile(lambda x: slotted.use(x) * failing.rate)
+    assert_same(2 * X * X, step(X))
+    slotted.change()
+    assert_same(4 * X * X, step(X))
+
+
 def test_flags_and_counters_that_the_step_keeps_itself():
     def make():
         s = types.SimpleNamespace(flag=True, rate=np.float64(1.0))

@@ -82,6 +82,9 @@ def gradients(
     """
     deferred = next((r.value for r, _ in seeds if isinstance(r.value, Deferred)), None)
     if deferred is not None:
+        seeds = [
+            (r, np.full_like(r.value, g) if isinstance(g, np.ndarray) else g) for r, g in seeds
+        ]
         careful = _Guard(seeds, select) if deferred.guarded else None
         steps = dict(deferred.follow(walk(visit, seeds, targets, wrap, guard=careful)))
         found = {node: g for node, g in steps.items() if keep is None or node in keep}

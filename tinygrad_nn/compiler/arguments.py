@@ -73,7 +73,8 @@ def _kind(leaf: Any, static: bool) -> Any:
     if isinstance(leaf, Tensor):
         return "Tensor", leaf.shape, leaf.dtype, leaf.requires_grad
     if isinstance(leaf, (np.ndarray, np.generic)):
-        return leaf.shape, leaf.dtype
+        kind = type(leaf) if isinstance(leaf, np.ndarray) and type(leaf) is not np.ndarray else None
+        return leaf.shape, leaf.dtype, kind
     return type(leaf)
 
 

@@ -67,6 +67,7 @@ class _Emitter:
         self.fetched: set[Memory] = set()  # what of the new state has a name already
         self.phase, self.title, self.indent = "", "", "    "
         self.given: set[Value] = set()  # what has been returned as it is
+        self.silent: tuple[str, ...] = ()  # warnings that the step ignores here
         self.lines: list[str] = []
         self._settle_names()
 
@@ -184,10 +185,16 @@ class _Emitter:
         """Headings where the phase, or the part of the model, changes."""
         origin = equation.origin
         if origin.phase not in ("", self.phase):
-            self.phase, self.title, self.indent = origin.phase, "", "    "
+            self.phase, self.title, self.indent, self.silent = origin.phase, "", "    ", ()
             self.lines += ["", f"    # {origin.phase}"]
             if origin.phase == "backward" and self.plan is not None:
                 self._line('with np.errstate(all="ignore"):', "the forward pass has warned")
+                self.indent = " " * 8
+        if origin.silent != self.silent and self.phase != "backward":
+            self.silent, self.indent = origin.silent, "    "
+            if origin.silent:
+                kinds = ", ".join(f'{kind}="ignore"' for kind in origin.silent)
+                self._line(f"with np.errstate({kinds}):")
                 self.indent = " " * 8
         title = title_of(equation)
         if title and title != self.title:

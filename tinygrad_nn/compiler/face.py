@@ -82,8 +82,13 @@ class ArrayFace(NDArrayOperatorsMixin):
 
     @property
     def real(self) -> Any:
-        """The real part: all of it."""
-        return self
+        """The real part: all of it, where there is no other."""
+        return self.tape.call(np.real, (self,), {}) if self.dtype.kind == "c" else self
+
+    @property
+    def imag(self) -> Any:
+        """The imaginary part."""
+        return self.tape.call(np.imag, (self,), {})
 
     @property
     def flat(self) -> Any:

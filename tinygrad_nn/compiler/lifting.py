@@ -10,6 +10,7 @@ import numpy as np
 from ..autograd import Node, Tensor
 from ..autograd.containers import leaves, rebuilt
 from ..autograd.graph import Leaf
+from ..errors import TraceError
 from ..primitives import without_scalar
 from .draws import generator_value, traced_generator
 from .number import Number
@@ -122,7 +123,7 @@ class Lifting:
             )
             return value if all(a is b for a, b in zip(parts, value, strict=True)) else parts
         is_generator = isinstance(value, (np.random.Generator, np.random.RandomState))
-        if type(value) is not np.ndarray and not is_generator:
+        if not isinstance(value, np.ndarray) and not is_generator:
             return value
         if id(value) in self.stand_ins:
             self.aliases.append((self.firsts[id(value)], source))
@@ -135,8 +136,14 @@ class Lifting:
         return self.stand_ins[id(value)]
 
     def _array(self, value: Any, source: Source, path: str) -> Traced:
-        if value.dtype.kind not in "fiub":
-            return value
+        if not is_plain(value):
+            if not isinstance(source, ArgumentSource):
+                return value
+            raise TraceError(
+                f"compile: expected plain arrays of numbers for {path}; got a "
+                f"{type(value).__name__} of {value.dtype}; convert it with np.asarray, or do what "
+                f"needs it outside"
+            )
         traced = self._traced(value, source, path)
         self.arrays.append((traced, traced.value, source))
         return traced
@@ -170,6 +177,13 @@ class Lifting:
                 leaf = Number(self.trace, number, leaf)
             lifted.append(leaf)
         return rebuilt(arguments, iter(lifted))
+
+
+def is_plain(array: Any) -> bool:
+    """Whether an array holds numbers, and does with them what every array does."""
+    kind = type(array)
+    known = kind is np.ndarray or kind is np.memmap or issubclass(kind, np.generic)
+    return known and array.dtype.kind in "fiubc"
 
 
 def _restore(container: Any, copy: Any) -> None:

@@ -1,5 +1,6 @@
 """Python text for the numbers and small arrays that stand in a program."""
 
+import cmath
 import json
 import math
 from typing import Any
@@ -32,10 +33,12 @@ def literal(value: Any) -> str:
         return json.dumps(value, ensure_ascii=not value.isprintable())
     if type(value) is float:
         return repr(value) if math.isfinite(value) else _infinite(value)
-    if isinstance(value, np.generic) and value.dtype.kind in "fiub":
+    if type(value) is complex and cmath.isfinite(value):
+        return repr(value)
+    if isinstance(value, np.generic) and value.dtype.kind in "fiubc":
         number = literal(value.item())
         return number if value.dtype == bool else f"{dtype_text(value.dtype)}({number})"
-    if isinstance(value, (np.dtype, type)) and np.dtype(value).kind in "fiub":
+    if isinstance(value, (np.dtype, type)) and np.dtype(value).kind in "fiubc":
         return dtype_text(value)
     if isinstance(value, slice):
         return f"slice({', '.join(map(literal, (value.start, value.stop, value.step)))})"
@@ -74,6 +77,11 @@ def _nested(array: Array) -> str:
     return literal(float(str(array[()])) if array.dtype.kind == "f" else array.item())
 
 
+def _has_signs(flat: Array) -> bool:
+    """Whether a minus may get lost, as that of −0.0 would."""
+    return flat.dtype.kind == "c" or bool(np.signbit(flat.astype(float)).any())
+
+
 def _pattern(array: Array) -> str | None:
     """The expression for what counts upwards, or is one number everywhere."""
     flat, dtype = array.ravel(), dtype_text(array.dtype)
@@ -88,7 +96,7 @@ def _pattern(array: Array) -> str | None:
     counts = array.dtype == np.int64 and array.ndim == 1 and flat[0] == 0 < flat[1]
     if counts and np.array_equal(flat, np.arange(array.size) * flat[1]):
         return f"np.arange(0, {array.size * flat[1]}, {flat[1]})"
-    if (flat == flat[0]).all() and not np.signbit(flat.astype(float)).any():
+    if (flat == flat[0]).all() and not _has_signs(flat):
         return f"np.full({shape}, {literal(flat[0].item())}, dtype={dtype})"
     if array.ndim == 2 and np.array_equal(array, np.eye(*array.shape, dtype=array.dtype)):
         return f"np.eye({', '.join(map(str, array.shape))}, dtype={dtype})"

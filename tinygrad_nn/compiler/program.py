@@ -66,6 +66,7 @@ class Origin(NamedTuple):
     rules: Mapping[Value, str] | None = None  # in a walk backward, how each gradient is made
     code: CodeType | None = None
     instruction: int = -1
+    silent: tuple[str, ...] = ()  # what NumPy is not to warn of, as the step says
 
     @property
     def line(self) -> SourceLine | None:

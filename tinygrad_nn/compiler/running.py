@@ -204,7 +204,7 @@ def _is_of(kind: Value, value: Any) -> bool:
         return isinstance(value, (np.random.Generator, np.random.RandomState))
     if kind.weak:
         return type(value) is kind.dtype.type or np.dtype(type(value)) == kind.dtype
-    known = type(value) is np.ndarray or isinstance(value, np.generic)
+    known = type(value) is np.ndarray or isinstance(value, (np.memmap, np.generic))
     return known and value.shape == kind.shape and value.dtype == kind.dtype
 
 

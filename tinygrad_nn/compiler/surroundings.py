@@ -160,7 +160,7 @@ class Surroundings:
         self._seen[id(value)] = value
         if isinstance(value, Tensor):
             self.tensors[value] = path
-        elif type(value) is np.ndarray:
+        elif isinstance(value, np.ndarray):
             self.arrays[id(value)] = value, path
         elif isinstance(value, (np.random.Generator, np.random.RandomState)):
             self.generators[id(value)] = value, path
@@ -221,7 +221,7 @@ class Surroundings:
             return
         self._meet(kind, kind.__name__)
         namespace = getattr(value, "__dict__", None)
-        name = getattr(value, "name", None)
+        name = namespace.get("name") if type(namespace) is dict else None
         path = name if isinstance(name, str) and name else path  # as layers are called
         if type(namespace) is dict:
             self._contents(Container(namespace, path, is_namespace=True))
@@ -296,3 +296,5 @@ def _slots(kind: type) -> Iterator[str]:
         for name in (slots,) if isinstance(slots, str) else slots:
             if not name.startswith("__"):
                 yield name
+            elif not name.endswith("__"):  # a private one, as Python calls it
+                yield f"_{base.__name__.lstrip('_')}{name}"

@@ -120,7 +120,9 @@ class Trace:
     def _origin(self) -> Origin:
         node = self._at
         if node is None:
-            return Origin(self.phase, state.scope, _named_function(), None, *_user_site())
+            silent = tuple(kind for kind, what in np.geterr().items() if what == "ignore")
+            site = _user_site()
+            return Origin(self.phase, state.scope, _named_function(), None, *site, silent)
         return Origin(self.phase, node.scope, None, self._rules, node.code, node.instruction)
 
     def effect(self, function: Callable[..., Any], *args: Any) -> None:

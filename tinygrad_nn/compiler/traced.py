@@ -220,7 +220,12 @@ class Traced(ArrayFace, Deferred):
         self.refuse("the index, as range() and slices need it,")
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
-        self.refuse("numpy.asarray()")
+        self.tape.refuse(
+            "numpy.asarray()",
+            self.value.name,
+            "index a plain array by np.take(a, i, axis=0), and write into one that is made like a "
+            "traced one, as np.zeros_like(x) is",
+        )
 
     def item(self, *args: Any) -> Any:
         """Refused: there is no value yet."""

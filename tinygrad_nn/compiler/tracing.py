@@ -98,7 +98,8 @@ def trace_step(
     run = Lifting(Surroundings(("", function), *roots), varying, absent_gradients, guarded)
     _tracing.depth += 1
     try:
-        with run.lifted(arguments, names, static) as (args, kwargs):
+        # Whatever is ignored within is ignored by the step itself.
+        with np.errstate(all="warn"), run.lifted(arguments, names, static) as (args, kwargs):
             returned = function(*args, **kwargs)
             return _Outcome(run).recipe(returned)
     finally:
