@@ -12,7 +12,7 @@ import numpy as np
 
 from .operations import Draw
 from .program import Value
-from .traced import plain
+from .trees import plain
 
 if TYPE_CHECKING:
     from .trace import Trace

@@ -20,7 +20,8 @@ from ..primitives import ensure_within
 from .number import Number
 from .operations import MAY_VIEW, UntraceableError, expect_finite, expect_within
 from .program import Equation, Origin, Value
-from .traced import Traced, plain, traced_in
+from .traced import Traced
+from .trees import plain, traced_in
 
 __all__ = ["Trace"]
 

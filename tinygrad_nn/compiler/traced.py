@@ -19,31 +19,13 @@ from ..primitives import Deferred
 from .face import ArrayFace
 from .operations import Opaque, add_at, set_item
 from .program import Value
+from .refusals import DESCRIBING, refuse_call, refuse_index
+from .trees import plain
 
 if TYPE_CHECKING:
     from .trace import Trace
 
-__all__ = ["Traced", "plain", "traced_in"]
-
-# What describes an array without its values may be asked of a traced one as it is.
-_DESCRIBING = {np.shape, np.ndim, np.size, np.result_type, np.can_cast, np.iscomplexobj,
-               np.isrealobj, np.common_type, np.min_scalar_type}  # fmt: skip
-# The shape of what these return depends on values, which the next batch may not share.
-_SHAPED_BY_VALUES = {np.nonzero, np.flatnonzero, np.argwhere, np.unique, np.unique_values,
-                     np.unique_all, np.unique_counts, np.unique_inverse, np.extract, np.compress,
-                     np.union1d, np.intersect1d, np.setdiff1d, np.setxor1d, np.trim_zeros,
-                     np.delete, np.bincount}  # fmt: skip
-# Which arguments say how large the result is.
-_SECOND, _THIRD = slice(1, 2), slice(2, 3)
-_COUNTING: dict[Any, slice] = {
-    np.reshape: _SECOND, np.repeat: _SECOND, np.tile: _SECOND, np.broadcast_to: _SECOND,
-    np.pad: _SECOND, np.resize: _SECOND, np.split: _SECOND, np.array_split: _SECOND,
-    np.hsplit: _SECOND, np.vsplit: _SECOND, np.dsplit: _SECOND, np.linspace: _THIRD,
-    np.geomspace: _THIRD, np.logspace: _THIRD,
-}  # fmt: skip
-_COUNTS = ("shape", "newshape", "repeats", "reps", "pad_width", "new_shape", "num",
-           "indices_or_sections")  # fmt: skip
-_WRITING_IN_PLACE = {np.put, np.place, np.putmask, np.fill_diagonal, np.put_along_axis}
+__all__ = ["Traced"]
 
 
 class Traced(ArrayFace, Deferred):
@@ -92,23 +74,9 @@ class Traced(ArrayFace, Deferred):
     ) -> Any:
         if any(issubclass(kind, Tensor) for kind in types):
             return NotImplemented
-        if function in _DESCRIBING:
+        if function in DESCRIBING:
             return function(*plain(list(args)), **plain(kwargs))
-        if function in _SHAPED_BY_VALUES or (function is np.where and len(args) == 1):
-            self.tape.refuse(
-                f"the shape of numpy.{function.__name__}(), which follows from the values",
-                remedy="use np.where(mask, x, 0), or compute it outside and pass it as an argument",
-            )
-        if function in _WRITING_IN_PLACE or kwargs.get("copy") is False:
-            self.tape.refuse(
-                f"numpy.{function.__name__}(), which writes in place",
-                remedy="write x[...] = values, or use tinygrad_nn.index_update",
-            )
-        if function in (np.ravel, np.reshape) and {"K", "A"} & set(map(str, _orders(args, kwargs))):
-            self.tape.refuse("the order in memory", remedy="write order='C' or 'F'")
-        if function in _COUNTING:
-            named = [kwargs.get(name) for name in _COUNTS]
-            _refuse_counts([*args[_COUNTING[function]], *named])
+        refuse_call(self.tape, function, args, kwargs)
         out = kwargs.pop("out", None)
         if function is np.copyto:
             target, source = args[:2]
@@ -117,7 +85,7 @@ class Traced(ArrayFace, Deferred):
         return result if out is None else self._replace_outputs((out,), result)
 
     def __getitem__(self, index: Any) -> Any:
-        _refuse_masks(self.tape, index)
+        refuse_index(self.tape, index)
         part = self.tape.call(operator.getitem, (self, index), {})
         if part._base is self:
             part._index = index
@@ -253,11 +221,6 @@ class Traced(ArrayFace, Deferred):
             )
 
 
-def _orders(args: Sequence[Any], kwargs: dict[str, Any]) -> Iterator[Any]:
-    """What may be the order= of a call."""
-    return (a for a in (*args, kwargs.get("order")) if type(a) is str)
-
-
 def _in_place(ufunc: Any) -> Callable[..., Any]:
     def operator(self: Any, other: Any) -> Any:
         if isinstance(self.concrete, np.generic):  # which is never changed, as a number is not
@@ -272,53 +235,3 @@ for _name, _ufunc in (
     ("floordiv", np.floor_divide), ("mod", np.remainder), ("pow", np.power),
 ):  # fmt: skip
     setattr(Traced, f"__i{_name}__", _in_place(_ufunc))
-
-
-def _refuse_masks(trace: "Trace", index: Any) -> None:
-    """Refuse a traced mask as an index: how much it selects follows from its values."""
-    for part in index if isinstance(index, tuple) else (index,):
-        if isinstance(part, slice):
-            _refuse_counts(part)
-        if isinstance(part, (Traced, Tensor)) and part.dtype == bool:
-            trace.refuse(
-                "x[mask], whose shape follows from the values",
-                remedy="use np.where(mask, x, 0), or index by np.flatnonzero(mask), made outside",
-            )
-
-
-def _refuse_counts(tree: Any) -> None:
-    """Refuse traced whole numbers where they say how large something is."""
-    for number in traced_in(tree):
-        if number.dtype.kind in "iu":
-            number.refuse("the index or the count, as shapes and slices need it,")
-
-
-def plain(tree: Any) -> Any:
-    """The values of this run in the places of traced arrays."""
-    if isinstance(tree, Traced):
-        return tree.concrete
-    if isinstance(tree, Tensor):
-        return plain(tree._node.value)
-    kind = type(tree)
-    if kind is list or kind is tuple:
-        return kind(plain(item) for item in tree)
-    if kind is dict:
-        return {key: plain(item) for key, item in tree.items()}
-    if kind is slice:
-        return slice(plain(tree.start), plain(tree.stop), plain(tree.step))
-    return tree
-
-
-def traced_in(tree: Any) -> Iterator[Traced]:
-    """The traced arrays in a tree of arguments."""
-    if isinstance(tree, Traced):
-        yield tree
-    elif isinstance(tree, Tensor):
-        yield from traced_in(tree._node.value)
-    elif type(tree) in (list, tuple):
-        for item in tree:
-            yield from traced_in(item)
-    elif type(tree) is dict:
-        yield from traced_in(list(tree.values()))
-    elif type(tree) is slice:
-        yield from traced_in([tree.start, tree.stop, tree.step])
