@@ -240,6 +240,7 @@ FUNCTIONS = {
     "parts": lambda a: (np.divmod(a, 0.7), np.modf(a), np.frexp(a), np.meshgrid(a[0], a[1])),
     "integers": lambda a: (a.astype(int) // 2, a.astype(int) % 3, np.argmax(a, axis=1), a > 1),
     "bits": lambda a: ((a > 1) & (a < 2) | ~(a > 0), np.floor(a).astype(np.int8) << 1),
+    "means": lambda a: (a.mean(), a.mean(dtype=np.float32), a.astype(np.float16).mean()),
     "indexing": lambda a: (a[np.argsort(a[:, 0])], a[..., None, 1], a[::-1, [0, 2]]),
     "writing": lambda a: written(a),
 }  # fmt: skip

@@ -7,7 +7,7 @@ import pytest
 from programs import assert_same
 
 import tinygrad_nn as tnn
-from tinygrad_nn.errors import GradientError
+from tinygrad_nn.errors import GradientError, TraceError
 
 X = np.arange(1.0, 4.0)
 
@@ -168,3 +168,16 @@ def test_one_tensor_in_two_layers():
     for _ in range(4):
         assert_same(step(X[None]), compiled(X[None]))
         assert_same(parameters, others)
+
+
+def test_what_is_written_into_and_replaced_is_refused():
+    state = {"a": np.ones(3), "b": np.zeros(3)}
+
+    def step(x):
+        state["b"][:] = state["a"]
+        state["a"], state["b"] = state["b"], 2 * state["a"]
+        return state["a"] * x
+
+    with pytest.raises(TraceError, match="does both"):
+        tnn.compile(step)(X)
+    assert_same({"a": np.ones(3), "b": np.zeros(3)}, state)

@@ -66,7 +66,7 @@ def _drawing(name: str, kind: type) -> Callable[..., Any]:
             self.busy = False
         return self.tape.write(Draw(name), (self.value, *args), kwargs, result, effect=True)
 
-    method.__name__, method.__doc__ = name, draw.__doc__
+    method.__name__, method.__doc__ = name, f"As `{kind.__name__}.{name}`, written down."
     return method
 
 

@@ -108,7 +108,7 @@ class Writer:
             return f"{self.operand(args[0])}.T"
         if function is np.reshape and isinstance(args[0], Value) and len(args) == 2 and not kwargs:
             return f"{self.operand(args[0])}.reshape({self._shape(args[1])})"
-        if function is np.mean and isinstance(args[0], Value) and equation.output.shape == ():
+        if function is np.mean and _is_sum_by_size(equation):
             return f"{self.operand(args[0])}.sum() / {args[0].size}"
         if isinstance(function, Draw):
             return f"{self.operand(args[0])}.{function.__name__}({self._call(args[1:], kwargs)})"
@@ -203,6 +203,13 @@ class Writer:
         if type(shape) is tuple and len(shape) != 1:
             return ", ".join(map(self.argument, shape)) if shape else "()"
         return self.argument(shape[0] if type(shape) is tuple else shape)
+
+
+def _is_sum_by_size(equation: Equation) -> bool:
+    """Whether NumPy computes a mean as the sum of all elements, in their own dtype."""
+    args, dtype = equation.args, equation.output.dtype
+    plain = len(args) == 1 and not equation.kwargs and isinstance(args[0], Value)
+    return plain and args[0].dtype == dtype and dtype.itemsize >= 4
 
 
 def _tightness(text: str) -> int:

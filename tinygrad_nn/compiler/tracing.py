@@ -126,6 +126,7 @@ class _Outcome:
                 self.sinks.append((ArraySink(source), self._tree(traced, "")))
         for place, before, now in self._changes():
             self._finish_place(place, before, now)
+        self._check_written()
         tree = self._tree(returned, "the returned value")
         program = Program(
             tuple(self.run.sources), tuple(self.run.trace.equations), tuple(self.outputs),
@@ -158,6 +159,19 @@ class _Outcome:
                 if self.run.absent_gradients
             ],
         )
+
+    def _check_written(self) -> None:
+        """Refuse to write into what is replaced as well: which of the two comes first?"""
+        replaced = {(id(place.holder), place.key) for place, _ in self.replaced}
+        for sink, _ in self.sinks:
+            source = sink.source if isinstance(sink, ArraySink) else None
+            if not isinstance(source, PlaceSource):
+                continue
+            if (id(source.place.holder), source.place.key) in replaced:
+                raise TraceError(
+                    f"compile: expected a step that writes into {source.place.path}, or replaces "
+                    f"it; got one that does both; write x = x + y in place of x += y"
+                )
 
     def _finish_tensor(self, tensor: Tensor, stand_in: Node) -> None:
         node, owner = tensor._node, self.run.owners[tensor]
