@@ -254,7 +254,10 @@ class Surroundings:
             if getattr(value, name):
                 self._edge(Place(value, name, f"{path}.{name}"), getattr(value, name))
         namespace = value.__globals__
-        if namespace.get("__name__", "").partition(".")[0] in _NOT_WALKED | {_PACKAGE}:
+        module = namespace.get("__name__", "")
+        # An example in a docstring has a copy of its module's names, and may add its own.
+        whole = namespace is getattr(sys.modules.get(module), "__dict__", namespace)
+        if whole and module.partition(".")[0] in _NOT_WALKED | {_PACKAGE}:
             return
         names = set(_names(value.__code__))
         for name in sorted(names & namespace.keys()):
