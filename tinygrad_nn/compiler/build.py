@@ -2,16 +2,21 @@
 
 import itertools
 import linecache
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import ModuleType
 from typing import Any
 
+from .block import blocked
 from .emit import emit
+from .kernel_cache import stored
 from .layout import Layout, Source
 from .names import Names, identifier
 from .operations import copy
 from .packing import Pack, State, packed
 from .passes import improved, without_dead_code
+from .passes.numbers import with_filled_numbers
 from .plan import Plan, plan_memory
 from .program import Equation, Program, Value, check, values_in
 from .slots import (
@@ -28,7 +33,10 @@ from .slots import (
     identity,
 )
 from .slots import Source as Origin
+from .target import Target
 from .tracing import Recipe
+
+_LONG = 300  # equations
 
 __all__ = ["Built", "Key", "build"]
 
@@ -70,19 +78,19 @@ class Built:
         return result
 
 
-def build(recipe: Recipe, name: str, arguments: Sequence[Any], target: str = "numpy") -> Built:
+def build(recipe: Recipe, name: str, arguments: Sequence[Any], target: Target) -> Built:
     """Improve a traced program, lay it out, write it, and make it a function.
 
     Args:
         recipe: the traced step.
         name: what the function is called.
         arguments: those of the call for which this is made.
-        target: "numpy", or "teaching" for a new array in each line, and a derivative beside it.
+        target: what the text is written for.
     """
-    teaching = target == "teaching"
+    teaching = target.name == "teaching"
     origins = dict(zip(recipe.program.inputs, recipe.sources, strict=True))
     keys = _Keys(recipe, replace(recipe.program), origins)
-    program = improved(keys.program, textbook=teaching)
+    program = improved(keys.program, target.name)
     used = set(program.inputs)
     returned = _as_returned(recipe.returned, program.outputs)
     reads = {key: origins[v] for v, key in keys.old.items() if v in used}
@@ -93,7 +101,10 @@ def build(recipe: Recipe, name: str, arguments: Sequence[Any], target: str = "nu
     )
     if not teaching:
         program, state = packed(program, state, lambda key: reads[key].read(arguments))
-        program = check(without_dead_code(program), "packing")
+        program = check(blocked(without_dead_code(program), target), "packing")
+    is_long = len(program.equations) > _LONG and not target.scalar and not teaching
+    if is_long:
+        program = with_filled_numbers(program)
     layout = Layout(
         name=identifier(name, "step"),
         arguments={v: v.name for v in program.inputs if isinstance(origins.get(v), ArgumentSource)},
@@ -102,7 +113,8 @@ def build(recipe: Recipe, name: str, arguments: Sequence[Any], target: str = "nu
         packs=state.packs,
         returned=returned,
         gradients=recipe.gradients,
-        title=f"{name}, as a program of NumPy alone.",
+        is_long=is_long,
+        title=f"{name}, as a program of {'NumPy and Numba' if target.scalar else 'NumPy alone'}.",
     )
     slots = {value: key for key, value in reversed(state.new) if isinstance(value, Value)}
     plan = plan_memory(program, layout.state, slots, {*values_in(returned)} - slots.keys())
@@ -222,8 +234,15 @@ _files = itertools.count()
 
 def loaded(source: Source) -> Callable[..., Any]:
     """The function that a text defines, in a namespace of its own: it brings its own buffers."""
-    file = f"<{source.function} {next(_files)}, compiled>"
-    linecache.cache[file] = len(source.text), None, source.text.splitlines(True), file
-    namespace: dict[str, Any] = {**source.constants, **source.callables, "__name__": file}
-    exec(compile(source.text, file, "exec"), namespace)
+    text = source.text
+    kept = stored(text) if "cache=True" in text else None
+    if kept is None:
+        text = text.replace("cache=True", "cache=False")
+        file = module = f"<{source.function} {next(_files)}, compiled>"
+    else:
+        file, module = str(kept), f"tinygrad_nn_{kept.stem}"
+        sys.modules.setdefault(module, ModuleType(module))  # where Numba looks its functions up
+    linecache.cache[file] = len(text), None, text.splitlines(True), file
+    namespace: dict[str, Any] = {**source.constants, **source.callables, "__name__": module}
+    exec(compile(text, file, "exec"), namespace)
     return namespace[source.function]

@@ -5,17 +5,20 @@ a buffer; without one, each line makes a new array, as in a notebook.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 
 from .._typing import Array
-from ..errors import TraceError
+from .block import Block, unblocked
+from .checks import Line, argument_checks, check_lines
 from .expressions import Writer, is_numpy
 from .formatting import comment_lines, statement_lines
+from .kinds import is_view
 from .layout import Layout, Source
 from .literals import array_text, dtype_text, is_short, literal
+from .loops import LOOP_NAMES, block_text, head_of
 from .names import identifier, names_for
 from .operations import (
     ARITHMETIC,
@@ -27,13 +30,12 @@ from .operations import (
     set_item,
     side_by_side,
 )
-from .plan import Memory, Plan, is_view
+from .plan import Memory, Plan
 from .program import Equation, Program, Value
+from .returning import returned_text
 from .titles import title_of
 
 __all__ = ["emit"]
-
-_LONG = 300  # equations of a program that nobody reads line by line
 
 
 def emit(program: Program, layout: Layout, plan: Plan | None, *, rules: bool = False) -> Source:
@@ -50,17 +52,18 @@ def emit(program: Program, layout: Layout, plan: Plan | None, *, rules: bool = F
 
 class _Emitter:
     def __init__(self, program: Program, layout: Layout, plan: Plan | None, rules: bool) -> None:
-        self.program, self.layout, self.plan, self.rules = program, layout, plan, rules
+        self.program = unblocked(program) if plan is None else program
+        self.layout, self.plan, self.rules = layout, plan, rules
         self.memory = {} if plan is None else plan.memory
-        self.names = names_for(program, layout)
+        self.names = names_for(unblocked(program), layout, LOOP_NAMES)
         self.names.share(self.memory.values())
         self.callables: dict[Callable[..., Any], str] = {}
         self.shorts: dict[str, str] = {}  # names for NumPy's functions
-        is_long = plan is not None and len(program.equations) > _LONG
-        short = self._short if is_long else None
+        short = self._short if layout.is_long else None
         self.writer = Writer(self.text, self.callables, self._number, short)
-        self.makers = {o: e for e in program.equations for o in e.outputs}
-        self.users = program.users()
+        self.makers = {o: e for e in self.program.equations for o in e.outputs}
+        self.users = self.program.users()
+        self.blocks: list[Any] = []
         self.inline: dict[Value, str] = {}  # what is written where it is used
         self.arrays: dict[str, Array] = {}  # constants that are too long for the text
         self.numbers: dict[str, str] = {}  # numbers of NumPy's, made once
@@ -77,7 +80,7 @@ class _Emitter:
         seen = [e.outputs for e in self.program.equations if not self._is_inline(e)]
         self.names.number_anew([*given, *(value for outputs in seen for value in outputs)])
         self.shorts.clear()
-        for equation in self.program.equations:
+        for equation in unblocked(self.program).equations:
             function = equation.function
             if not is_numpy(function) and function not in self.callables:
                 called = identifier(getattr(function, "__name__", "function"), "function")
@@ -108,10 +111,13 @@ class _Emitter:
         takes_state = bool(self.layout.state or self.layout.new)
         takes_new = bool(self.layout.new) and self.plan is not None
         body = self._function(takes_state, takes_new)
-        needs_math = any("math." in line for line in body)
+        imports, loops = head_of(self.blocks)
+        imports += ["import math"] if any("math." in line for line in body) else []
         head = [f'"""{self.layout.title}"""', ""]
-        head += ["import math", ""] if needs_math else []
-        head += ["import numpy as np", "", *self._constants(), *self._buffers(), ""]
+        if imports:
+            head += [*sorted(set(imports), key=lambda line: (line.startswith("from"), line)), ""]
+        head += ["import numba"] if any(block.block.scalar for block in self.blocks) else []
+        head += ["import numpy as np", "", *self._constants(), *self._buffers(), *loops, ""]
         callables = {name: function for function, name in self.callables.items()}
         text = "\n".join([*head, *body]) + "\n"
         return Source(text, self.layout.name, self.arrays, callables, takes_state, takes_new)
@@ -140,7 +146,9 @@ class _Emitter:
             made = self._piece(memory) if memory.whole else made
             lines += statement_lines(f"{first} = {made}")
             for other in others:
-                lines += statement_lines(f"{other} = {first}", "which is free again by then")
+                lines += statement_lines(
+                    f"{other} = {first}", "in the same memory, one after the other"
+                )
         return [*lines, ""]
 
     def _function(self, takes_state: bool, takes_new: bool) -> list[str]:
@@ -152,6 +160,7 @@ class _Emitter:
         self._line(f'"""{self._purpose(takes_new)}"""')
         if takes_new:
             self._line("new = state if new is None else new")
+        self._lines(argument_checks({v: self.names[v] for v in layout.arguments}))
         for value, key in layout.state.items():
             self._line(f"{self.names[value]} = state[{literal(key)}]", _shape(value))
         for equation in self.program.equations:
@@ -175,8 +184,12 @@ class _Emitter:
         returned = self.layout.returned
         return isinstance(returned, Value) and self.names[returned] == "loss"
 
-    def _line(self, text: str, comment: str = "", deeper: bool = False) -> None:
-        self.lines += statement_lines(text, comment, self.indent + "    " * deeper)
+    def _line(self, text: str, comment: str = "") -> None:
+        self.lines += statement_lines(text, comment, self.indent)
+
+    def _lines(self, lines: Iterable[Line]) -> None:
+        for line in lines:
+            self.lines += statement_lines(line.text, "", self.indent + "    " * line.depth)
 
     def _comment(self, text: str) -> None:
         self.lines += comment_lines(text, self.indent)
@@ -196,7 +209,7 @@ class _Emitter:
                 kinds = ", ".join(f'{kind}="ignore"' for kind in origin.silent)
                 self._line(f"with np.errstate({kinds}):")
                 self.indent = " " * 8
-        title = title_of(equation)
+        title = "" if equation.function is expect_finite else title_of(equation)
         if title and title != self.title:
             self.title = title
             self._comment(title)
@@ -207,7 +220,11 @@ class _Emitter:
         function = equation.function
         if function is expect_within or function is expect_finite:
             self._head(equation)
-            self._check(equation)
+            self._lines(check_lines(equation, self.text))
+            return
+        if isinstance(function, Block):
+            self._head(equation)
+            self._block(equation, function)
             return
         if self._is_inline(equation):
             self.inline[equation.output] = self.writer.expression(equation)
@@ -229,6 +246,19 @@ class _Emitter:
                      for v in equation.args]  # fmt: skip
             return f"np.concatenate([{', '.join(parts)}])"
         return self.writer.expression(equation, out)
+
+    def _block(self, equation: Equation, block: Block) -> None:
+        text = block_text(block, self.names)
+        self.blocks.append(text)
+        for value in block.outputs:
+            if value in self.memory:
+                self._target(self.memory[value], value)
+            else:
+                dtype = dtype_text(value.dtype)
+                self._line(f"{self.names[value]} = np.empty({value.shape}, dtype={dtype})")
+        sums = ", ".join(self.names[e.output] for e in block.sums)
+        passed = ", ".join(map(self.text, (*block.inputs, *block.outputs)))
+        self._line(f"{sums}{' = ' * bool(sums)}{text.function}({passed})")
 
     def _target(self, memory: Memory, value: Value) -> str:
         """The array to write into; what belongs to the new state is fetched when it is first."""
@@ -303,27 +333,6 @@ class _Emitter:
             return once or self.writer.expression(equation).endswith(".T")
         return once and output.weak and equation.function in ARITHMETIC
 
-    def _check(self, equation: Equation) -> None:
-        if equation.function is expect_finite:
-            self._check_finite([self.text(v) for v in equation.inputs])
-            return
-        value, low, high, where, remedy = equation.args
-        name = self.text(value)
-        least, largest = (f"{name}.min()", f"{name}.max()") if value.shape else (name, name)
-        self._line(f"if not ({literal(low)} <= {least} and {largest} <= {literal(high)}):")
-        self._line(f"raise ValueError({literal(f'{where}; {remedy}')})", deeper=True)
-
-    def _check_finite(self, names: Sequence[str]) -> None:
-        """Squares add up to a number, unless something is infinite, NaN, or very large."""
-        indent = self.indent
-        if len(names) > 1:
-            self._line(f"for gradient in ({', '.join(names)}):")
-            self.indent += "    "
-        name = names[0] if len(names) == 1 else "gradient"
-        self._line(f"if not math.isfinite(np.vdot({name}, {name})):")
-        self._line('raise FloatingPointError("a gradient is infinite or NaN")', deeper=True)
-        self.indent = indent
-
     def _remark(self, equation: Equation) -> str:
         """What to say behind a line: the derivative that it is, or shapes that change."""
         if len(equation.outputs) != 1:
@@ -353,9 +362,15 @@ class _Emitter:
             else:
                 self._line(f"{target}[{literal(key)}] = {text}")
         if self.layout.returned is not None:
-            self._line(f"return {self._returned(self.layout.returned)}")
+            self._line(f"return {returned_text(self.layout.returned, self._handed_out)}")
         elif self.lines[-1].endswith(":"):
             self._line("pass")
+
+    def _handed_out(self, value: Value) -> str:
+        """A value that is returned: a copy, where its memory is written into again, or shared."""
+        alone = value.weak or (self._is_given_away(value) and value not in self.given)
+        self.given.add(value)
+        return self.text(value) if alone else f"{self.writer.operand(value)}.copy()"
 
     def _is_given_away(self, value: Value) -> bool:
         """Whether a value is made anew in each step, and nobody else looks at its memory."""
@@ -365,31 +380,6 @@ class _Emitter:
                 return True
             value = view
         return False
-
-    def _returned(self, tree: Any, inside: bool = False) -> str:
-        if isinstance(tree, (tuple, list)):
-            items = ", ".join(self._returned(item, True) for item in tree)
-            if isinstance(tree, list):
-                return f"[{items}]"
-            items += "," * (len(tree) == 1)
-            return f"({items})" if inside or not tree else items
-        if type(tree) is dict:
-            items = ", ".join(f"{_key(k)}: {self._returned(v, True)}" for k, v in tree.items())
-            return f"{{{items}}}"
-        if not isinstance(tree, Value):
-            return _key(tree)
-        # A buffer is written into again in the next step, so what is handed out is a copy.
-        alone = tree.weak or (self._is_given_away(tree) and tree not in self.given)
-        self.given.add(tree)
-        return self.text(tree) if alone else f"{self.writer.operand(tree)}.copy()"
-
-
-def _key(key: Any) -> str:
-    """A key of a dict, or something else that is returned and no array, where it can be told."""
-    try:
-        return literal(key)
-    except TraceError:
-        return "None"
 
 
 def _shape(value: Any) -> str:

@@ -25,7 +25,8 @@ from .program import Equation, Value
 __all__ = ["Writer", "is_numpy", "path_of"]
 
 _INFIX: dict[Any, str] = {
-    np.add: "+", np.subtract: "-", np.multiply: "*", np.divide: "/", np.power: "**",
+    # No ** for np.power: on scalars, and for some exponents, it is computed in another way.
+    np.add: "+", np.subtract: "-", np.multiply: "*", np.divide: "/",
     np.floor_divide: "//", np.remainder: "%", np.matmul: "@",
     np.greater: ">", np.greater_equal: ">=", np.less: "<", np.less_equal: "<=",
     np.equal: "==", np.not_equal: "!=",
@@ -82,7 +83,7 @@ class Writer:
         self,
         name: Callable[[Value], str],
         functions: Mapping[Callable[..., Any], str],
-        number: Callable[[Any], str],
+        number: Callable[[Any], str] = literal,
         short: Callable[[str], str] | None = None,
     ) -> None:
         self._name = name  # of a value, as an expression

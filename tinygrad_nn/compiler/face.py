@@ -68,6 +68,8 @@ class ArrayFace(NDArrayOperatorsMixin):
     def __pow__(self, exponent: Any) -> Any:
         if type(exponent) in (int, float) and self.dtype.kind == "f" and exponent in _POWERS:
             return _POWERS[exponent](self)
+        if type(exponent) is int and exponent == 2:
+            return np.square(self)
         return np.power(self, exponent)
 
     @property

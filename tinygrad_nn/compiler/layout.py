@@ -23,6 +23,7 @@ class Layout:
     returned: Any  # the tree that is returned
     gradients: Mapping[Value, Value]  # what a value is the gradient by
     title: str = ""
+    is_long: bool = False  # so long that nobody reads it line by line
 
 
 @dataclass(frozen=True)

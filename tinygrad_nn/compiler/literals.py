@@ -82,6 +82,13 @@ def _has_signs(flat: Array) -> bool:
     return flat.dtype.kind == "c" or bool(np.signbit(flat.astype(float)).any())
 
 
+def _shortest(number: Any) -> str:
+    """The shortest text of a number that gives it back in its own dtype: 0.1, in float32 too."""
+    if number.dtype.kind == "f" and number.dtype.type(float(str(number))) == number:
+        return literal(float(str(number)))
+    return literal(number.item())
+
+
 def _pattern(array: Array) -> str | None:
     """The expression for what counts upwards, or is one number everywhere."""
     flat, dtype = array.ravel(), dtype_text(array.dtype)
@@ -97,7 +104,7 @@ def _pattern(array: Array) -> str | None:
     if counts and np.array_equal(flat, np.arange(array.size) * flat[1]):
         return f"np.arange(0, {array.size * flat[1]}, {flat[1]})"
     if (flat == flat[0]).all() and not _has_signs(flat):
-        return f"np.full({shape}, {literal(flat[0].item())}, dtype={dtype})"
+        return f"np.full({shape}, {_shortest(flat[0])}, dtype={dtype})"
     if array.ndim == 2 and np.array_equal(array, np.eye(*array.shape, dtype=array.dtype)):
         return f"np.eye({', '.join(map(str, array.shape))}, dtype={dtype})"
     return None

@@ -103,9 +103,9 @@ class Names:
         self._names = {value: fresh[name] for value, name in self._names.items()}
 
 
-def names_for(program: Program, layout: Layout) -> Names:
-    """Name everything that a program computes with."""
-    names = Names([layout.name])
+def names_for(program: Program, layout: Layout, taken: Iterable[str]) -> Names:
+    """Name everything that a program computes with, but not by the names that are taken."""
+    names = Names([layout.name, *taken])
     for value, name in [*layout.arguments.items(), *layout.state.items()]:
         names.give(value, identifier(name))
     for value, array in program.constants.items():
@@ -136,6 +136,9 @@ def names_for(program: Program, layout: Layout) -> Names:
 def _constant_name(value: Value, array: Array) -> str:
     if array.ndim == 1 and array.size > 1 and np.array_equal(array, np.arange(array.size)):
         return "rows"
+    is_full = array.size > 1 and array.dtype.kind == "f" and (array == array.flat[0]).all()
+    if is_full and not value.name:
+        return identifier(f"all_{array.flat[0]!s}")
     return identifier(value.name or "constant")
 
 

@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .._typing import Array
+from .kinds import is_elementwise
 from .operations import ARITHMETIC, expect_finite, side_by_side
-from .plan import is_elementwise
 from .program import Equation, Origin, Program, Value, substitute
 
 __all__ = ["Pack", "State", "packed"]

@@ -6,22 +6,15 @@ new value is computed where the new value belongs.
 """
 
 import math
-import operator
 from collections.abc import Mapping
 from typing import NamedTuple
 
-import numpy as np
-
-from .operations import add_at, copy, set_flat, set_item, side_by_side
+from .block import Block
+from .kinds import can_write, is_elementwise
+from .operations import add_at, set_flat, set_item, side_by_side
 from .program import Equation, Program, Value
 
-__all__ = ["Memory", "Plan", "can_write", "is_view", "plan_memory"]
-
-_VIEWS = {np.reshape, np.transpose, np.swapaxes, np.expand_dims, np.squeeze, np.broadcast_to,
-          np.moveaxis, np.ravel, np.matrix_transpose, operator.getitem, np.diagonal}  # fmt: skip
-_REDUCTIONS = {np.sum, np.max, np.min, np.prod, np.add.reduce, np.maximum.reduce,
-               np.minimum.reduce, np.amax, np.amin}  # fmt: skip
-_WRITING = {set_item, set_flat, add_at, np.full, side_by_side, copy}
+__all__ = ["Memory", "Plan", "plan_memory"]
 
 
 class Memory:
@@ -61,29 +54,11 @@ class Plan(NamedTuple):
         return list(found)
 
 
-def is_view(equation: Equation) -> bool:
-    """Whether the output is another look at the memory of an input."""
-    return equation.view is not None and equation.function in _VIEWS
-
-
-def is_elementwise(equation: Equation) -> bool:
-    """Whether each element of the output needs the elements at its own place alone."""
-    function = equation.function
-    if function is np.clip:
-        return len(equation.args) == 3 and not equation.kwargs
-    return isinstance(function, np.ufunc) and not function.signature and function.nout == 1
-
-
-def can_write(equation: Equation) -> bool:
-    """Whether the output can be written into memory that is there."""
-    if len(equation.outputs) != 1 or not equation.output.shape or not equation.output.size:
-        return False
-    function = equation.function
-    if function is np.take:  # without this mode, NumPy writes elsewhere first
-        return dict(equation.kwargs) == {"mode": "clip"}
-    if function in _WRITING or function in _REDUCTIONS or function is np.matmul:
-        return True
-    return is_elementwise(equation)
+def _written(equation: Equation) -> list[Value]:
+    """What an equation can write into memory that is there."""
+    if isinstance(equation.function, Block):
+        return list(equation.function.outputs)
+    return [equation.output] if can_write(equation) else []
 
 
 def plan_memory(
@@ -144,8 +119,9 @@ class _Planner:
         wanted = self._wanted_slots()
         self._lay_out_pieces(wanted)
         for i, equation in enumerate(self.program.equations):
-            if can_write(equation) and equation.output not in self.base:
-                value = equation.output
+            for value in _written(equation):
+                if value in self.base:
+                    continue
                 slot = wanted.get(value)
                 if value in self.pieces:
                     memory: Memory | None = self.pieces[value]
@@ -154,7 +130,7 @@ class _Planner:
                 elif value in self.returned:
                     memory = None
                 else:
-                    memory = self._in_place(equation, i) or self._buffer(value)
+                    memory = self._in_place(equation, value, i) or self._buffer(value)
                 if memory is not None:
                     memory.values.append(value)
                     self.memory[value] = memory
@@ -187,11 +163,17 @@ class _Planner:
         wanted: dict[Value, str] = {}
         for i in range(len(self.program.equations) - 1, -1, -1):
             equation = self.program.equations[i]
+            if isinstance(equation.function, Block):
+                for value in equation.function.outputs:
+                    slot = self.slots.get(value)
+                    if slot and value not in self.returned and self._is_over(slot, i, value):
+                        wanted[value] = slot
+                continue
             if not can_write(equation) or equation.output in self.base:
                 continue
             value = equation.output
             slot = wanted.get(value) or self.slots.get(value)
-            if slot is None or value in self.returned or not self._is_over(slot, i):
+            if slot is None or value in self.returned or not self._is_over(slot, i, value):
                 continue
             wanted[value] = slot
             if not is_elementwise(equation):
@@ -199,12 +181,12 @@ class _Planner:
             for operand in equation.inputs:
                 if self._can_overwrite(operand, value, i) and operand not in self.slots:
                     j = self.made.get(operand, -1)
-                    if j >= 0 and self._is_over(slot, j) and self._may_wait(operand, j):
+                    if j >= 0 and self._is_over(slot, j, operand) and self._may_wait(operand, j):
                         wanted[operand] = slot
                         break
         return wanted
 
-    def _is_over(self, slot: str, i: int) -> bool:
+    def _is_over(self, slot: str, i: int, new: Value) -> bool:
         """Whether an old part of the state is read for the last time by equation i, or before.
 
         The step may update the state in place, so the new part may only be written then.
@@ -212,7 +194,15 @@ class _Planner:
         value = self.old.get(slot)
         if value is None or self.last.get(value, -1) < i:
             return True
-        return self.last[value] == i and is_elementwise(self.program.equations[i])
+        equation = self.program.equations[i]
+        if isinstance(equation.function, Block):
+            return self.last[value] == i and self._may_overwrite(equation, value, new)
+        return self.last[value] == i and is_elementwise(equation)
+
+    def _may_overwrite(self, equation: Equation, operand: Value, value: Value) -> bool:
+        """Whether a block reads each part of an operand before it writes that of an output."""
+        views = any(self._base(v) is operand and v is not operand for v in equation.inputs)
+        return not views and equation.function.may_overwrite(operand, value)  # type: ignore[attr-defined]
 
     def _may_wait(self, operand: Value, j: int) -> bool:
         return can_write(self.program.equations[j]) and is_elementwise(self.program.equations[j])
@@ -228,15 +218,16 @@ class _Planner:
             and not operand.weak
         )
 
-    def _in_place(self, equation: Equation, i: int) -> Memory | None:
+    def _in_place(self, equation: Equation, value: Value, i: int) -> Memory | None:
         """The memory of an operand that nobody needs any more."""
-        value = equation.output
         if equation.function in (set_item, set_flat, add_at):
             operands = [equation.args[0]]
             if any(v is operands[0] for v in equation.inputs[1:]):
                 return None
         elif is_elementwise(equation):
             operands = equation.inputs
+        elif isinstance(equation.function, Block):
+            operands = [v for v in equation.inputs if self._may_overwrite(equation, v, value)]
         else:
             return None
         for operand in operands:

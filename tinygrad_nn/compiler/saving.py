@@ -86,7 +86,7 @@ class _Module:
         if is_short(array):
             return array_text(array)
         self.arrays[name] = array
-        return f"_data[{literal(name)}]"
+        return f"_data[{literal(name)}].copy()"
 
     # --- the state ----------------------------------------------------------------------------
 
@@ -180,15 +180,22 @@ class _Module:
         call = f"{layout.name}({', '.join(arguments)})"
         if not layout.new:
             return [*lines, f"    print({call})"]
-        first = layout.returned
-        several = isinstance(first, tuple) and len(first) > 1
-        first = first[0] if several else first
-        is_loss = isinstance(first, Value) and not first.shape
-        target = f"loss{', *_' * several} = " if is_loss else ""
-        lines += [f"    for i in range({_STEPS}):", f"        {target}{call}"]
-        if is_loss:
-            lines += ["        if i % 10 == 0:", "            print(i, loss)"]
+        lines += [f"    for i in range({_STEPS}):", f"        result = {call}"]
+        number = _first_number("result", layout.returned)
+        if number:
+            lines += ["        if i % 10 == 0:", f"            print(i, {number})"]
         return lines
+
+
+def _first_number(where: str, tree: Any) -> str:
+    """Where the first number stands in what a step returns; "" if there is none."""
+    if isinstance(tree, Value):
+        return "" if tree.shape else where
+    items: Any = enumerate(tree) if isinstance(tree, (tuple, list)) else ()
+    if isinstance(tree, dict):
+        items = tree.items()
+    found = (_first_number(f"{where}[{literal(key)}]", item) for key, item in items)
+    return next(filter(None, found), "")
 
 
 def _empty(value: Value) -> str:

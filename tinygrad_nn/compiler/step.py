@@ -22,11 +22,11 @@ from .operations import UntraceableError
 from .running import Runner, Unfinished, changed_numbers
 from .saving import save
 from .slots import GradientSource
+from .target import Target, checked
 from .tracing import Recipe, is_tracing, trace_step
 
 __all__ = ["CompiledStep", "Stats", "compile"]
 
-_TARGETS = ("numpy", "teaching")
 _MOST_PROGRAMS = 16  # kept for one step; those used last
 _MOST_NUMBERS = 4  # how often the surroundings may turn out to vary before a trace is done
 
@@ -39,6 +39,7 @@ class Stats:
     traces: int = 0  # how often a program was made
     trace_seconds: float = 0.0  # running the step on traced arrays
     build_seconds: float = 0.0  # passes, memory, text
+    numba_seconds: float = 0.0  # the first calls of what Numba compiles, or finds compiled
     eager_calls: int = 0  # calls that a program could not finish, so that the step itself ran
     bytes_without_plan: int = 0  # of the latest program, if each value had memory of its own
     bytes_of_buffers: int = 0  # that it takes
@@ -58,6 +59,7 @@ def compile(  # noqa: A001  what everybody calls it
     /,
     *,
     static: Any = (),
+    threads: int | None = None,
     target: str = "numpy",
 ) -> Any:
     """Turn a training step, or any function of arrays, into a NumPy program. A decorator.
@@ -76,9 +78,14 @@ def compile(  # noqa: A001  what everybody calls it
             the same.
         static: names or positions of arguments that are not arrays for the program, but decide
             what it is: it is compiled anew for each of their values.
+        threads: how many may share what is elementwise on large arrays; by default as many as
+            there are processors to use, and at most 4. Elements are the same however many there
+            are; sums over large arrays are added up in another order, always the same.
         target: "numpy" writes into memory that is made once, which is fast. "teaching" is the same
             program as a student would write it, a new array in each line, and beside each line of
-            the backward pass the derivative that it is.
+            the backward pass the derivative that it is. "numba" makes loops that Numba compiles,
+            which is worth it for many operations on few elements, and for large arrays; the first
+            call takes seconds.
 
     Raises:
         ArgumentError: an unknown target, or static arguments that are not there.
@@ -102,26 +109,22 @@ def compile(  # noqa: A001  what everybody calls it
         False
     """
     if function is None:
-        return functools.partial(compile, static=static, target=target)
-    return CompiledStep(function, static, target)
+        return functools.partial(compile, static=static, threads=threads, target=target)
+    return CompiledStep(function, static, checked(target, threads))
 
 
 class CompiledStep:
     """A function that runs as a NumPy program, made by `compile`."""
 
     def __init__(
-        self, function: Callable[..., Any], static: Any = (), target: str = "numpy"
+        self, function: Callable[..., Any], static: Any = (), target: Target | None = None
     ) -> None:
-        if target not in _TARGETS:
-            raise ArgumentError(
-                f"compile: expected target= one of {', '.join(_TARGETS)}; got {target!r}"
-            )
         if not callable(function):
             raise ArgumentError(f"compile: expected a function; got {type(function).__name__}")
         functools.update_wrapper(self, function)
         self._function = function
         self._name = getattr(function, "__name__", type(function).__name__)
-        self._target = target
+        self._target = target or Target()
         self._signature = Signature(function, static)
         self._entries: dict[Any, list[Runner]] = {}
         self._varying: set[str] = set()  # Python numbers around the step that change
@@ -158,19 +161,24 @@ class CompiledStep:
 
     def _run(self, args: Any, kwargs: Any, arguments: Sequence[Any]) -> Any:
         self.stats.calls += 1
+        traces = self.stats.traces
         try:
             runner = self._find(args, kwargs, arguments)
         except UntraceableError:
             self.stats.eager_calls += 1
             return self._function(*args, **kwargs)
+        started, made = time.perf_counter(), self.stats.traces != traces
         try:
-            return runner.run(arguments)
+            result = runner.run(arguments)
         except Unfinished as unfinished:
             self.stats.eager_calls += 1
             if isinstance(unfinished.__cause__, FloatingPointError):
                 # From now on what is not selected is kept silent: see the walker's guard.
                 self._guarded.add(self._signature.kinds(args, kwargs, arguments))
             return runner.run_eagerly(lambda: self._function(*args, **kwargs), arguments)
+        if made and self._target.scalar:
+            self.stats.numba_seconds += time.perf_counter() - started
+        return result
 
     # --- what was made ------------------------------------------------------------------------
 

@@ -3,7 +3,7 @@
 from ..program import Program, check
 from .algebra import simplified
 from .dead import without_dead_code
-from .faster import faster
+from .faster import clipped, faster
 from .places import by_places
 from .repetition import without_repetition
 
@@ -15,15 +15,18 @@ PASSES = (
     simplified,
     faster,
     by_places,
+    clipped,
     without_repetition,
     without_dead_code,
 )
+_FOR_SPEED = (faster, by_places, clipped)
 
 
-def improved(program: Program, *, textbook: bool = False) -> Program:
-    """Run the passes, and check the program after each; for a textbook, those that shorten it."""
+def improved(program: Program, target: str) -> Program:
+    """Run the passes for a target, and check the program after each."""
+    left_out = {"teaching": _FOR_SPEED, "numba": (clipped,)}.get(target, ())
     check(program, "the trace")
     for improve in PASSES:
-        if not textbook or improve not in (faster, by_places):
+        if improve not in left_out:
             program = check(improve(program), improve.__name__)
     return program

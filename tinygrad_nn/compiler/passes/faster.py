@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from ..kinds import can_write
 from ..operations import copy
-from ..plan import can_write
 from ..program import Equation, Program, Value
 
-__all__ = ["faster"]
+__all__ = ["clipped", "faster"]
 
 _SUMS = {np.sum, np.add.reduce}
 _MAXIMA = {np.max, np.amax}
@@ -23,7 +23,7 @@ _SHORT = 16  # elements of a row that is shorter than its beginning
 
 
 def faster(program: Program) -> Program:
-    """Spell reductions of matrices, and rectifiers, by faster calls."""
+    """Spell reductions of matrices by faster calls."""
     made = {e.output for e in program.equations if can_write(e) and e.view is None}
     constants = dict(program.constants)
     ones: dict[Any, Value] = {}
@@ -44,8 +44,6 @@ def _spelled(
     equation: Equation, made: set[Value], ones_of: Callable[[Any, Any], Value]
 ) -> list[Equation]:
     """Faster equations for one; none, if it is fast as it is."""
-    if equation.function is np.maximum:
-        return list(_rectified(equation))
     if equation.function not in _SUMS | _MAXIMA or len(equation.args) != 1:
         return []
     (x,) = equation.args
@@ -89,10 +87,17 @@ def _by_columns(equation: Equation, x: Value, keep: bool) -> Iterator[Equation]:
     yield Equation(np.reshape, (row, (rows, 1)), {}, (equation.output,), origin, view=row)
 
 
-def _rectified(equation: Equation) -> Iterator[Equation]:
-    """max(x, 0): between bounds of its own dtype, clip is three times as fast."""
+def clipped(program: Program) -> Program:
+    """Spell max(x, 0) as a clip: between bounds of its own dtype, that is three times as fast."""
+    return replace(program, equations=tuple(map(_as_clip, program.equations)))
+
+
+def _as_clip(equation: Equation) -> Equation:
+    if equation.function is not np.maximum:
+        return equation
     x, other = equation.args if len(equation.args) == 2 else (None, None)
     zero = type(other) in (int, float) and other == 0
     if zero and isinstance(x, Value) and x.dtype.char in "fd" and not x.weak:
         bounds = (x.dtype.type(0), x.dtype.type(np.inf))
-        yield replace(equation, function=np.clip, args=(x, *bounds))
+        return replace(equation, function=np.clip, args=(x, *bounds))
+    return equation

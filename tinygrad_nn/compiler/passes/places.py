@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from ..._typing import Array
+from ..kinds import can_write
 from ..operations import expect_within, set_flat, set_item
-from ..plan import can_write
 from ..program import Equation, Program, Value
 
 __all__ = ["by_places"]

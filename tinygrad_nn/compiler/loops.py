@@ -1,0 +1,29 @@
+"""Blocks as text for the target at hand, and what their texts have in common."""
+
+from collections.abc import Sequence
+
+from .block import Block
+from .block_text import SHARED_NAMES, BlockText, shared_text
+from .names import Names
+from .numba_text import NUMBA_NAMES, NumbaText, numba_shared_text
+
+__all__ = ["LOOP_NAMES", "block_text", "head_of"]
+
+LOOP_NAMES = (*SHARED_NAMES, *NUMBA_NAMES)
+
+
+def block_text(block: Block, names: Names) -> BlockText | NumbaText:
+    """The text of a block, in which everything has a name that nothing else has."""
+    return (NumbaText if block.scalar else BlockText)(block, names)
+
+
+def head_of(texts: Sequence[BlockText | NumbaText]) -> tuple[list[str], list[str]]:
+    """The imports, without NumPy's, and the functions and loops of a program."""
+    imports, lines = shared_text([t for t in texts if isinstance(t, BlockText)])
+    compiled = [t for t in texts if isinstance(t, NumbaText)]
+    if compiled:
+        more, functions = numba_shared_text(compiled)
+        imports, lines = [*imports, *more], [*lines, *functions]
+    for text in texts:
+        lines += ["", *text.lines, ""]
+    return imports, lines
