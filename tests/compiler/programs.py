@@ -61,6 +61,12 @@ class Program:
     def __str__(self):
         return " -> ".join(str(operation.case(0)) for operation in self.operations)
 
+    @property
+    def digits(self):
+        """How far rounding may go: matrices that are nearly singular make it larger."""
+        rows = [operation.case(0).row for operation in self.operations]
+        return 2**14 if any("linalg" in r.qualified_name or r.sampler for r in rows) else 16
+
     def forward(self, *inputs):
         last = None
         for operation in self.operations:

@@ -29,10 +29,10 @@ def test_random_programs(block):
             found = attempt(compiled, inputs, 0.7 + call)
             try:
                 try:
-                    assert_same(expected, found)
+                    assert_same(expected, found, program.digits)
                 except AssertionError:  # sums in another order, and what magnifies last bits
                     slack = spreads(program, inputs, 0.7 + call, expected)
-                    assert_same(expected, found, slack=slack)
+                    assert_same(expected, found, program.digits, slack)
             except AssertionError as error:
                 raise AssertionError(f"seed {seed}, call {call}: {program}: {error}") from error
 
