@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -11,6 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tinygrad_nn as tnn
+from tinygrad_nn.compiler.build import loaded
+from tinygrad_nn.compiler.emit import emit
+from tinygrad_nn.compiler.program import evaluate
 from tinygrad_nn.compiler.step import CompiledStep
 from tinygrad_nn.compiler.target import Target
 from tinygrad_nn.primitives.table import TABLE
@@ -336,6 +340,9 @@ def test_numpys_error_state_reaches_every_thread():
 
 FORKING = """
 import os, numpy as np, tinygrad_nn as tnn
+from tinygrad_nn.compiler.build import loaded
+from tinygrad_nn.compiler.emit import emit
+from tinygrad_nn.compiler.program import evaluate
 from tinygrad_nn.compiler.step import CompiledStep
 from tinygrad_nn.compiler.target import Target
 target = Target("numpy", 2, least=2, least_work=2, shared_bytes=512, least_shared=32)
@@ -424,6 +431,55 @@ def test_a_state_that_is_still_read_is_not_overwritten():
     result = blocked(function)(np.full(300, 2.0))
     np.testing.assert_array_equal(result, expected)
     np.testing.assert_array_equal(state["a"], expected_state)
+
+
+def test_a_program_with_blocks_can_be_evaluated_and_written_without_them():
+    x = np.random.default_rng(0).normal(size=500)
+    step = blocked(lambda x: (np.tanh(x) * 2 + 1, np.square(x).sum()))
+    expected = step(x)
+    built = step._built
+    for got, wanted in zip(evaluate(built.program, [x]), expected, strict=True):
+        np.testing.assert_allclose(got, wanted, rtol=1e-14)
+    source = emit(built.program, built.layout, None)
+    assert "in_blocks" not in source.text
+    for got, wanted in zip(loaded(source)(x), expected, strict=True):
+        np.testing.assert_allclose(got, wanted, rtol=1e-14)
+
+
+@pytest.mark.parametrize("name", ["numpy", "numba"])
+def test_the_state_is_written_after_the_gradients_are_checked(name):
+    w = tnn.Tensor(np.linspace(-1, 1, 500), requires_grad=True, name="w")
+    optimizer = tnn.optim.SGD([w], learning_rate=0.1)
+
+    def function(x):
+        loss = (np.tanh(w * x) ** 2).sum()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    step = CompiledStep(function, (), Target(name, 2, **SMALL))
+    if name == "numba":
+        pytest.importorskip("numba")
+    step(np.ones(500))
+    text = step.source[step.source.index("def step") :] if "def step" in step.source else ""
+    text = text or step.source[step.source.index("def function") :]
+    assert text.index("math.isfinite") < text.index("new['w']")
+
+
+@pytest.mark.parametrize("count", [200, 2000])
+def test_groups_are_found_in_linear_time(count):
+    def function(x):
+        for _ in range(count):
+            x = np.tanh(x) + x.sum()
+        return x
+
+    step = blocked(function, 1)
+    started = time.perf_counter()
+    step(np.full(64, 0.1))
+    assert time.perf_counter() - started < count / 200
+    assert step.source.count("for k in parts:") == count - 1
+    assert step.source.count("np.empty(") < 10 + count  # all parts share one piece of memory
 
 
 @pytest.mark.parametrize("threads", [0, -1, 1.5, "two"])

@@ -22,7 +22,7 @@ class Buffers(NamedTuple):
     def nbytes(self, block: Block) -> int:
         """How many bytes one thread needs."""
         each = block.length if block.flat else block.length * int(np.prod(block.shape[1:]))
-        return sum(each * dtype.itemsize for dtype in self.dtypes)
+        return sum(-(-each * dtype.itemsize // 64) * 64 for dtype in self.dtypes)
 
 
 def buffers_of(block: Block, equations: Sequence[Equation]) -> Buffers:

@@ -18,11 +18,25 @@ from .selection import SELECTION_NAMES, selection_text, with_selections
 __all__ = ["SHARED_NAMES", "BlockText", "shared_text"]
 
 SHARED_NAMES = (
-    "ThreadPoolExecutor", "copy_context", "functools", "os", "others", "shared", "wait",
-    *SELECTION_NAMES,
+    "ThreadPoolExecutor", "carved", "copy_context", "functools", "os", "others", "shared", "wait",
+    "work_memory", *SELECTION_NAMES,
 )  # fmt: skip
 
 _WIDTH = 88
+_CARVED = '''
+# What is in between in the parts of arrays, for each thread. All blocks use the same memory.
+work_memory = [np.empty({nbytes}, dtype=np.uint8) for _ in range({threads})]
+
+
+def carved(memory, shape, dtypes):
+    """Arrays one behind the other in a piece of memory."""
+    arrays, start = [], 0
+    for dtype in map(np.dtype, dtypes):
+        nbytes = math.prod(shape) * dtype.itemsize
+        arrays.append(memory[start : start + nbytes].view(dtype).reshape(shape))
+        start += -(-nbytes // 64) * 64
+    return arrays
+'''
 _SHARED = '''
 @functools.cache
 def others(process):
@@ -54,11 +68,17 @@ _IMPORTS = [
 
 def shared_text(texts: Sequence["BlockText"]) -> tuple[list[str], list[str]]:
     """The imports, and the functions, that the blocks of a program have in common."""
+    if not texts:
+        return [], []
     body = "\n".join(line for text in texts for line in text.lines)
-    threads = max((text.block.threads for text in texts), default=1)
-    lines = _SHARED.format(count=threads - 1).split("\n") if threads > 1 else []
-    lines += selection_text(body)
-    return (_IMPORTS if threads > 1 else []), lines
+    threads = max(text.block.threads for text in texts)
+    nbytes = max(text.buffers.nbytes(text.block) for text in texts)
+    lines = _CARVED.format(nbytes=nbytes, threads=threads).split("\n")
+    imports = ["import math"]
+    if threads > 1:
+        imports += _IMPORTS
+        lines += _SHARED.format(count=threads - 1).split("\n")
+    return imports, [*lines, *selection_text(body)]
 
 
 class BlockText:
@@ -71,7 +91,7 @@ class BlockText:
         self._part = names.fresh(f"{self.function}_part")
         self.names = Names({"np", "work", "k", "i", "j", "parts", "min", "range", *SHARED_NAMES})
         self.equations = list(with_selections(block.equations))
-        self._buffers = buffers_of(block, self.equations)
+        self.buffers = buffers_of(block, self.equations)
         self._parameters: dict[Value, str] = {}
         self._slots: dict[Value, str] = {}  # where the results of the reductions are
         self._name(names)
@@ -97,7 +117,7 @@ class BlockText:
         for equation in block.sums:
             name = self.names[equation.output]
             self._slots[equation.output] = self.names.fresh(f"parts_{name}")
-        self._buffer_names = [self.names.fresh("buffer") for _ in self._buffers.dtypes]
+        self._buffer_names = [self.names.fresh("buffer") for _ in self.buffers.dtypes]
 
     def text(self, value: Value) -> str:
         """A value within a part."""
@@ -108,14 +128,13 @@ class BlockText:
     def _work_lines(self) -> list[str]:
         block = self.block
         shape = (block.length,) if block.flat else (block.length, *block.shape[1:])
-        text = str(shape[0]) if len(shape) == 1 else str(shape)
-        dtypes = map(dtype_text, self._buffers.dtypes)
+        dtypes = map(dtype_text, self.buffers.dtypes)
+        memory = f"work_memory[:{block.threads}]"
         return [
-            "# What is in between, for one part and thread each.",
             *folded(f"{self.work}_dtypes = [", dtypes, "]"),
             f"{self.work} = [",
-            f"    [np.empty({text}, dtype=dtype) for dtype in {self.work}_dtypes]",
-            f"    for _ in range({block.threads})",
+            f"    carved(memory, {shape}, {self.work}_dtypes)",
+            f"    for memory in {memory}",
             "]",
         ]
 
@@ -213,7 +232,7 @@ class BlockText:
             return
         output, function = equation.output, equation.function
         name = self.names[output]
-        number = self._buffers.number.get(output)
+        number = self.buffers.number.get(output)
         out = name if number is None else self._buffer_names[number]
         assigned = "" if number is None else f"{name} = "
         if isinstance(function, np.ufunc):

@@ -1,5 +1,6 @@
 """Blocks as text for the target at hand, and what their texts have in common."""
 
+import re
 from collections.abc import Sequence
 
 from .block import Block
@@ -26,4 +27,5 @@ def head_of(texts: Sequence[BlockText | NumbaText]) -> tuple[list[str], list[str
         imports, lines = [*imports, *more], [*lines, *functions]
     for text in texts:
         lines += ["", *text.lines, ""]
-    return imports, lines
+    spaced = re.sub(r"\n{4,}", "\n\n\n", "\n".join(lines)).strip("\n")
+    return imports, ["", spaced, ""] if lines else []

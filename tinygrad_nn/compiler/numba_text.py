@@ -59,9 +59,9 @@ def numba_shared_text(texts: Sequence["NumbaText"]) -> tuple[list[str], list[str
     body = "\n".join(line for text in texts for line in text.lines)
     lines = single_text(body).split("\n")
     if "total(" in body:
-        lines += _TOTAL.split("\n")
+        lines += ["", *_TOTAL.split("\n")]
     if "on_threads(" in body:
-        lines += _ON_THREADS.split("\n")
+        lines += ["", *_ON_THREADS.split("\n")]
     return ["import math"], lines
 
 
