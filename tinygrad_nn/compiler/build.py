@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from types import ModuleType
 from typing import Any
 
+from ..autograd import Tensor
 from .block import blocked
 from .emit import emit
 from .kernel_cache import stored
@@ -65,7 +66,7 @@ class Built:
 
     def call(self, arguments: Sequence[Any], state: dict[str, Any], new: dict[str, Any]) -> Any:
         """Call the function with what it takes."""
-        passed = [arguments[i] for i in self.positions]
+        passed = [_data(arguments[i]) for i in self.positions]
         if self.source.takes_state:
             passed.insert(0, state)
         if self.source.takes_new:
@@ -204,6 +205,10 @@ class _Keys:
         self._fresh.append(Equation(copy, (value,), {}, (fresh,)))
         self.outputs[index] = fresh
         return index
+
+
+def _data(argument: Any) -> Any:
+    return argument._node.value if isinstance(argument, Tensor) else argument
 
 
 @dataclass(frozen=True)

@@ -43,6 +43,7 @@ class Lifting:
         self.trace = Trace(guarded)
         self.sources: dict[Value, Source] = {}
         self.owners: dict[Tensor, Owner] = {}
+        self.handed_in: list[tuple[Tensor, Node]] = []  # Tensors among the arguments
         self.before: dict[
             Tensor, tuple[Node, Node]
         ] = {}  # each Tensor's own node, and its stand-in
@@ -165,8 +166,10 @@ class Lifting:
                 if id(leaf) in self.firsts:  # it is around the step as well
                     self.aliases.append((self.firsts[id(leaf)], source))
                 leaf = known
-            elif isinstance(leaf, Tensor):
+            elif isinstance(leaf, Tensor) and leaf.requires_grad:
                 self._lift_tensor(leaf, i, name)
+            elif isinstance(leaf, Tensor):  # data, which may be another Tensor in each call
+                leaf = self._handed_in(leaf, source, name)
             elif isinstance(leaf, (np.ndarray, np.generic)):
                 leaf = self.stand_ins[id(leaf)] = self._array(leaf, source, name)
             elif isinstance(leaf, (np.random.Generator, np.random.RandomState)):
@@ -177,6 +180,14 @@ class Lifting:
                 leaf = Number(self.trace, number, leaf)
             lifted.append(leaf)
         return rebuilt(arguments, iter(lifted))
+
+    def _handed_in(self, tensor: Tensor, source: Source, name: str) -> Tensor:
+        """A Tensor in the place of one that is an argument, and needs no gradient."""
+        node = Node(self._traced(tensor._node.value, source, name))
+        node.name = tensor._node.name
+        stand_in = Tensor._of(node)
+        self.handed_in.append((stand_in, node))
+        return stand_in
 
 
 def is_plain(array: Any) -> bool:

@@ -12,7 +12,7 @@ from .trees import traced_in
 if TYPE_CHECKING:
     from .trace import Trace
 
-__all__ = ["DESCRIBING", "refuse_call", "refuse_index"]
+__all__ = ["DESCRIBING", "refuse_call", "refuse_index", "remedy_for"]
 
 # What describes an array without its values may be asked of a traced one as it is.
 DESCRIBING = {np.shape, np.ndim, np.size, np.result_type, np.can_cast, np.iscomplexobj,
@@ -33,6 +33,26 @@ _COUNTING: dict[Any, slice] = {
 _COUNTS = ("shape", "newshape", "repeats", "reps", "pad_width", "new_shape", "num",
            "indices_or_sections")  # fmt: skip
 _WRITING_IN_PLACE = {np.put, np.place, np.putmask, np.fill_diagonal, np.put_along_axis}
+
+
+_REMEDIES = {
+    ".data": "use .detach() for a value without its gradient, and `w.data = ...`, or `w -= ...` "
+    "inside no_grad(), to write one",
+    ".item": "return the Tensor, and call .item() on what the step returns",
+    "numpy.asarray": "pass arrays in place of lists, join traced ones by np.stack, and leave "
+    "functions that compute with plain numbers, such as metrics, to what the step returns",
+    "float": "return the Tensor, and write x ** 0.5 or np.sqrt(x) in place of math.sqrt(x)",
+    "the digits": "return the Tensor, and print what the step returns",
+}
+_REMEDY = (
+    "use np.where for a choice between values, return what is to be looked at, or declare an "
+    "argument static= if the step may be compiled anew for each of its values"
+)
+
+
+def remedy_for(what: str) -> str:
+    """What to do instead of looking at a value in this way."""
+    return next((remedy for how, remedy in _REMEDIES.items() if what.startswith(how)), _REMEDY)
 
 
 def refuse_call(

@@ -14,7 +14,7 @@ import numpy as np
 
 from .._typing import Array
 from ..autograd import Tensor
-from ..errors import OutputError, TraceError
+from ..errors import ArgumentError, OutputError, TraceError
 from .build import Built
 from .formatting import statement_lines
 from .literals import array_text, dtype_text, is_short, literal
@@ -64,6 +64,8 @@ class _Module:
                 f"compose it of NumPy's functions"
             )
         self.built, self.state, self.batch = built, state, batch
+        if batch is not None:
+            _check_batch(built, batch)
         self.arrays: dict[str, Array] = {}
 
     def text(self) -> tuple[str, dict[str, Array]]:
@@ -185,6 +187,18 @@ class _Module:
         if number:
             lines += ["        if i % 10 == 0:", f"            print(i, {number})"]
         return lines
+
+
+def _check_batch(built: Built, batch: Sequence[Any]) -> None:
+    for (value, name), position in zip(
+        built.layout.arguments.items(), built.positions, strict=True
+    ):
+        given = np.shape(batch[position]) if position < len(batch) else None
+        if given != value.shape:
+            raise ArgumentError(
+                f"save: expected batch= with the arguments of the step, {name} of shape "
+                f"{value.shape} among them; got {given}; give all of them, as a tuple"
+            )
 
 
 def _first_number(where: str, tree: Any) -> str:

@@ -71,7 +71,8 @@ def compile(  # noqa: A001  what everybody calls it
 
     Whatever the step reads or stores besides its arguments takes part: parameters, the state of
     optimisers, running statistics, generators of random numbers, counters. It is the step's own
-    afterwards, as if it had run itself.
+    afterwards, as if it had run itself. What it does besides, such as printing, it does only while
+    it is traced. `step.stats` tells how often that was, and how long it took.
 
     Args:
         function: takes arrays, Tensors, numbers, and tuples, lists and dicts of them, and returns
@@ -199,6 +200,7 @@ class CompiledStep:
             batch: arguments of the step, for the loop; random numbers of their kind, if left out.
 
         Raises:
+            ArgumentError: the batch is not what the program was made for.
             TraceError: the step calls functions that NumPy does not have, or has not run yet.
             OutputError: the file cannot be written.
         """

@@ -20,6 +20,7 @@ from ..primitives import ensure_within
 from .number import Number
 from .operations import MAY_VIEW, UntraceableError, expect_finite, expect_within
 from .program import Equation, Origin, Value
+from .refusals import remedy_for
 from .traced import Traced
 from .trees import plain, traced_in
 
@@ -207,10 +208,7 @@ class Trace:
         line = Origin("", (), None, None, *_user_site()).line
         where = "" if line is None else f"; at {line}" + (f": {line.text}" if line.text else "")
         called = f"the traced value {name!r}" if name else "a traced value"
-        remedy = remedy or (
-            "use np.where for a choice between values, return what is to be looked at, or declare "
-            "an argument static= if the step may be compiled anew for each of its values"
-        )
+        remedy = remedy or remedy_for(what)
         raise TraceError(
             f"compile: expected NumPy calls, whose values are known only when the step runs; got "
             f"{what} of {called}{where}; {remedy}"

@@ -119,6 +119,12 @@ class _Outcome:
 
     def recipe(self, returned: Any) -> Recipe:
         """The recipe of a run that is over, before all is put back."""
+        for tensor, node in self.run.handed_in:
+            if tensor._node is not node:
+                raise TraceError(
+                    f"compile: expected a step that leaves its argument {node.described} as it "
+                    f"is; got one that changes it; return the new value"
+                )
         for tensor, (_, stand_in) in self.run.before.items():
             self._finish_tensor(tensor, stand_in)
         for traced, value, source in self.run.arrays:

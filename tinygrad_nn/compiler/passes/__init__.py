@@ -4,12 +4,14 @@ from ..program import Program, check
 from .algebra import simplified
 from .dead import without_dead_code
 from .faster import clipped, faster
+from .order import checks_first
 from .places import by_places
 from .repetition import without_repetition
 
 __all__ = ["improved", "without_dead_code"]
 
 PASSES = (
+    checks_first,
     without_dead_code,
     without_repetition,
     simplified,

@@ -5,6 +5,7 @@ array that holds one number everywhere is *uniform*: it is known while compiling
 number is written into the program. A product by one is left out, and so are steps back and forth.
 """
 
+import operator
 from dataclasses import replace
 from typing import Any
 
@@ -136,6 +137,10 @@ class _Known:
         """The operand that an equation hands on as it is."""
         function, args, output = equation.function, equation.args, equation.output
         first = args[0] if args else None
+        if function is set_item and _is_whole(args[1]):
+            return self._as_good(args[2], output)
+        if function is operator.getitem and _is_whole(args[1]):
+            return self._as_good(first, output)
         if function is np.negative:
             maker = self.makers.get(first) if isinstance(first, Value) else None
             if maker is not None and maker.function is np.negative:
@@ -211,6 +216,12 @@ class _Known:
         if number.dtype.kind == "f" and others == {value.dtype}:
             return float(str(number))  # the fewest digits that give it in its own dtype
         return number.item() if equation.function in (set_item, add_at) else number
+
+
+def _is_whole(index: Any) -> bool:
+    """Whether an index takes everything."""
+    parts = index if type(index) is tuple else (index,)
+    return all(part is Ellipsis or (type(part) is slice and part == slice(None)) for part in parts)
 
 
 def _as_maximum(equation: Equation) -> Equation:
