@@ -239,3 +239,30 @@ def test_a_guarded_branch_stays_silent():
 def test_what_looks_at_values_is_refused_with_its_line(function):
     with pytest.raises(TraceError, match=r"test_steps\.py"):
         tnn.compile(function)(np.ones(3))
+
+
+@pytest.mark.parametrize("adapt", ["learning_rate", "rule"])
+def test_a_schedule_of_the_learning_rate_needs_no_new_program(adapt):
+    def make():
+        model = network()
+        optimizer = tnn.optim.Adam(model.parameters(), 0.1)
+        return *training(model, optimizer), optimizer
+
+    (step, state, eager), (other, other_state, compiled) = make(), make()
+    program = tnn.compile(other)
+    for i in range(20):
+        rate = 0.1 * 0.8**i
+        for optimizer in (eager, compiled):
+            if adapt == "rule":
+                optimizer.rule = tnn.optim.AdamRule(rate, beta1=0.9)
+            else:
+                optimizer.learning_rate = rate
+        assert optimizer.learning_rate == rate
+        np.testing.assert_allclose(program(X, Y).item(), step(X, Y).item(), rtol=1e-12)
+    for a, b in zip(values(state()), values(other_state()), strict=True):
+        np.testing.assert_allclose(b, a, rtol=1e-12, atol=1e-15)
+    assert program.stats.traces == 2  # one more when it is seen that the rate changes
+    compiled.rule = tnn.optim.SGDRule(0.1)
+    eager.rule = tnn.optim.SGDRule(0.1)
+    np.testing.assert_allclose(program(X, Y).item(), step(X, Y).item(), rtol=1e-12)
+    np.testing.assert_allclose(program(X, Y).item(), step(X, Y).item(), rtol=1e-12)

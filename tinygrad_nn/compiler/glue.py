@@ -12,6 +12,7 @@ import numpy as np
 from ..autograd import Node, Tensor, rebind
 from ..primitives import without_scalar
 from .build import Key
+from .places import ABSENT, Part, Place, Size, is_keyed
 from .slots import (
     ArgumentSource,
     ArraySink,
@@ -28,7 +29,7 @@ from .slots import (
     Within,
 )
 from .spent import spent_tensor
-from .surroundings import ABSENT, Edge, Place, Size, is_keyed
+from .surroundings import Edge
 
 __all__ = ["commit_function", "guard_function", "read_function"]
 
@@ -49,6 +50,8 @@ class _Text:
 
     def place(self, place: Place) -> str:
         """What stands in a place."""
+        if isinstance(place, Part):
+            return f"{self.place(place.holder)}.{place.key}"
         if is_keyed(place.holder):
             return f"{self.of(place.holder)}[{self.of(place.key)}]"
         return f"{self.of(place.holder)}.{place.key}"

@@ -14,6 +14,7 @@ from ..errors import TraceError
 from ..primitives import without_scalar
 from .draws import generator_value, traced_generator
 from .number import Number
+from .places import ABSENT
 from .program import Value
 from .slots import (
     ArgumentSource,
@@ -24,7 +25,7 @@ from .slots import (
     TensorSource,
 )
 from .spent import spent_node
-from .surroundings import ABSENT, Edge, Surroundings
+from .surroundings import Edge, Surroundings
 from .trace import Trace
 from .traced import Traced
 

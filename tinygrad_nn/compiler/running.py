@@ -16,9 +16,10 @@ from .aliasing import overlap_check
 from .banks import Bank
 from .build import Built
 from .glue import commit_function, guard_function, read_function
+from .places import Size
 from .program import Value
 from .slots import ArgumentSource, GradientSink, PlaceSink, Sink, TensorSink, owned
-from .surroundings import Edge, Size
+from .surroundings import Edge
 from .tracing import Recipe, is_number
 
 __all__ = ["Runner", "Unfinished", "changed_numbers"]

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from ..autograd import Tensor
-from .surroundings import ABSENT, Place
+from .places import ABSENT, Place
 
 __all__ = [
     "ArgumentSource",

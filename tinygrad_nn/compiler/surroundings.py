@@ -7,6 +7,7 @@ is an edge: a holder (a namespace, list or cell), a key, and what was there. Bef
 edges are compared, so that nothing can change unseen.
 """
 
+import dataclasses
 import functools
 import gc
 import re
@@ -29,8 +30,21 @@ import numpy as np
 from ..autograd import Tensor
 from ..autograd.graph import Leaf
 from ..primitives import Primitive
+from .places import ABSENT, Part, Place, Size, is_keyed, is_record
 
-__all__ = ["ABSENT", "Edge", "Place", "Size", "Surroundings", "is_constant", "is_keyed"]
+__all__ = [
+    "ABSENT",
+    "Edge",
+    "Part",
+    "Place",
+    "Size",
+    "Surroundings",
+    "is_constant",
+    "is_keyed",
+    "is_record",
+]
+
+__all__ = ["Edge", "Surroundings", "is_constant"]
 
 _PACKAGE = __name__.partition(".")[0]
 _NOT_WALKED = frozenset(sys.stdlib_module_names) | {"numpy", "builtins"}
@@ -40,72 +54,11 @@ _HOLDERS = {"types.SimpleNamespace", "argparse.Namespace", "collections.UserDict
             "collections.UserList"}  # fmt: skip
 _CLOSED = (ModuleType, BuiltinFunctionType, CodeType, np.ufunc, Leaf, Primitive)
 _METHODS = (FunctionType, staticmethod, classmethod, property)
-ABSENT: Any = type("Absent", (), {"__repr__": lambda self: "<absent>"})()
-
-
-def is_keyed(holder: Any) -> bool:
-    """Whether things stand in it by their keys, and not as attributes."""
-    return isinstance(holder, (dict, list, deque, MappingProxyType))
 
 
 def is_constant(value: Any) -> bool:
     """Whether a trace takes a value for what it is, instead of replacing it."""
     return isinstance(value, _NUMBERS)
-
-
-class Place(NamedTuple):
-    """Where something stands: in a namespace, dict or list by a key, or in an attribute.
-
-    A set has no places; it stands for itself, and what is in it is looked at as a whole.
-    """
-
-    holder: Any
-    key: Any
-    path: str  # how a person would write it
-
-    def get(self) -> Any:
-        """What stands there now."""
-        holder = self.holder
-        if isinstance(holder, dict):
-            return dict.get(holder, self.key, ABSENT)
-        if isinstance(holder, MappingProxyType):
-            return holder.get(self.key, ABSENT)
-        if isinstance(holder, set):
-            return frozenset(holder)
-        if isinstance(holder, (list, deque)):
-            return holder[self.key] if self.key < len(holder) else ABSENT
-        return getattr(holder, self.key, ABSENT)
-
-    def holds(self, value: Any) -> bool:
-        """Whether it is this that stands there now."""
-        holder = self.holder
-        return bool(holder == value) if isinstance(holder, set) else self.get() is value
-
-    def set(self, value: Any) -> None:
-        """Put something there."""
-        holder = self.holder
-        if isinstance(holder, set):
-            holder.clear()
-            holder.update(value)
-        elif isinstance(holder, (dict, list, deque)):
-            if value is ABSENT:
-                del holder[self.key]
-            else:
-                holder[self.key] = value
-        elif value is ABSENT:
-            delattr(holder, self.key)
-        else:
-            setattr(holder, self.key, value)
-
-
-class Size(Place):
-    """How much is in a container: what is added to it has no place yet."""
-
-    __slots__ = ()
-
-    def get(self) -> Any:
-        """How much there is now."""
-        return len(self.holder)
 
 
 class Edge(NamedTuple):
@@ -175,6 +128,12 @@ class Surroundings:
 
     def _edge(self, place: Place, value: Any) -> None:
         self.edges.append(Edge(place, value))
+        if is_record(value):
+            self.edges.append(Edge(Part(place, "__class__", place.path), type(value)))
+            for field in dataclasses.fields(value):
+                part = Part(place, field.name, f"{place.path}.{field.name}")
+                self._edge(part, getattr(value, field.name))
+            return
         if isinstance(value, Tensor):
             self._standing[place.path] = value
         self._meet(value, place.path)

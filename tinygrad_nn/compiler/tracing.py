@@ -15,6 +15,7 @@ import numpy as np
 from ..autograd import Node, Tensor
 from ..errors import TraceError
 from .lifting import Lifting
+from .places import ABSENT, Part, Place, Size, is_record
 from .program import Program, Value
 from .slots import (
     ArraySink,
@@ -31,7 +32,7 @@ from .slots import (
     TensorSource,
     Within,
 )
-from .surroundings import ABSENT, Edge, Place, Size, Surroundings, is_constant
+from .surroundings import Edge, Surroundings, is_constant
 from .traced import Traced
 
 __all__ = ["Recipe", "is_number", "is_tracing", "trace_step"]
@@ -147,7 +148,9 @@ class _Outcome:
             [
                 stored.guard(edge)
                 for edge in (*self.run.around.edges, *self.run.around.sizes)
-                if stored.is_guarded(edge) and edge.place.path not in self.run.varying
+                if stored.is_guarded(edge)
+                and edge.place.path not in self.run.varying
+                and not is_record(edge.value)  # its fields are, in whatever object stands there
             ],
             self.run.trace.gradients,
             self.counted,
@@ -321,6 +324,6 @@ class _Stored:
 
     def is_outside(self, edge: Edge) -> bool:
         """Whether an edge stays where it is."""
-        place = edge.place
+        place = edge.place.whole if isinstance(edge.place, Part) else edge.place
         inside = id(place.holder) in self._within
         return not inside and (id(place.holder), place.key) not in self._places

@@ -1,6 +1,7 @@
 """Optimisers: small objects that hold the state of a pure rule for each parameter."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from ..autograd import Tensor, rebind
 from ..errors import ArgumentError, GradientError
@@ -43,6 +44,15 @@ class Optimizer:
                     f"{parameter!r:.60}; pass the parameters themselves"
                 )
         self.states: list[State] = [rule.init(p.data) for p in self.parameters]
+
+    @property
+    def learning_rate(self) -> float:
+        """η, the rule's own. Setting it gives the optimiser a rule with another one."""
+        return self.rule.learning_rate  # type: ignore[attr-defined]
+
+    @learning_rate.setter
+    def learning_rate(self, value: float) -> None:
+        self.rule = replace(self.rule, learning_rate=value)  # type: ignore[type-var]
 
     def step(self) -> None:
         """Update every parameter that has a gradient.

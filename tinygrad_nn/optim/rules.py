@@ -12,7 +12,7 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 
 from .._typing import Array
-from ..errors import ArgumentError
+from ..errors import ArgumentError, TraceError
 
 __all__ = ["AdamRule", "Rule", "SGDRule", "State"]
 
@@ -112,6 +112,8 @@ def _set_numbers(rule: Any, **limits: float) -> None:
         given = getattr(rule, name)
         try:
             value = math.nan if isinstance(given, str) else float(given)
+        except TraceError:
+            raise
         except (TypeError, ValueError):
             value = math.nan
         if not 0 <= value < limit:
