@@ -464,7 +464,7 @@ def test_the_state_is_written_after_the_gradients_are_checked(name):
     step(np.ones(500))
     text = step.source[step.source.index("def step") :] if "def step" in step.source else ""
     text = text or step.source[step.source.index("def function") :]
-    assert text.index("math.isfinite") < text.index("new['w']")
+    assert text.index("math.isfinite") < text.index('new["w"]')
 
 
 @pytest.mark.parametrize("count", [200, 2000])

@@ -19,13 +19,13 @@ class Line(NamedTuple):
 
 def argument_checks(arguments: Mapping[Value, str]) -> list[Line]:
     """Refuse arrays of other shapes: numbers in the program may follow from these."""
-    shapes = {name: v.shape for v, name in arguments.items() if v.shape}
-    if not shapes:
-        return []
-    wrong = " or ".join(f"{name}.shape != {shape}" for name, shape in shapes.items())
-    expected = " and ".join(f"{name} of shape {shape}" for name, shape in shapes.items())
-    error = literal(f"expected {expected}")
-    return [Line(0, f"if {wrong}:"), Line(1, f"raise ValueError({error})")]
+    lines = []
+    for value, name in arguments.items():
+        if value.shape:
+            error = f'f"expected {name} of shape {value.shape}; got {{{name}.shape}}"'
+            lines += [Line(0, f"if {name}.shape != {value.shape}:")]
+            lines += [Line(1, f"raise ValueError({error})")]
+    return lines
 
 
 def check_lines(equation: Equation, text: Callable[[Value], str]) -> list[Line]:

@@ -124,9 +124,10 @@ def _belongs(equation: Equation) -> bool:
         return False
     if equation.origin.phase != "update":
         return False
-    return equation.function in ARITHMETIC or (
-        is_elementwise(equation) and 0 < equation.output.size <= _LARGEST
-    )
+    if equation.function in ARITHMETIC:
+        return True
+    output = equation.output  # a single number, such as a norm, is for all parameters
+    return is_elementwise(equation) and output.shape != () and 0 < output.size <= _LARGEST
 
 
 def _root(same: list[int], i: int) -> int:
@@ -230,14 +231,18 @@ class _Packing:
 
     def _key(self, parts: Sequence[str], otherwise: str) -> str:
         """What all have in common at the end of their names."""
+        if all(part.startswith("d_") for part in parts):
+            return self._free("gradients")
         words = [part.split("_") for part in parts]
         common: list[str] = []
         for ends in zip(*(reversed(w) for w in words), strict=False):
             if len(set(ends)) != 1:
                 break
             common.insert(0, ends[0])
-        key, number = "_".join(common) or otherwise, 1
-        name = key
+        return self._free("_".join(common) or otherwise)
+
+    def _free(self, key: str) -> str:
+        name, number = key, 1
         while name in self.taken:
             number += 1
             name = f"{key}_{number}"
@@ -256,6 +261,7 @@ class _Packing:
 
     def _joined(self, role: Sequence[Value]) -> Value:
         flat = self._flat(role)
+        flat.name = "gradients"  # that is what arrays are that only updates have in common
         makers = {o: e for e in self.program.equations for o in e.outputs}
         origin = makers[role[-1]].origin
         self.joins.append(Equation(side_by_side, tuple(role), {}, (flat,), origin))

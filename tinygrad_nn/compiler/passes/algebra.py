@@ -64,7 +64,7 @@ class _Known:
         if operand is not None:
             self.same[output] = operand
             return
-        self._keep(_as_maximum(self._put_once(equation)))
+        self._keep(_as_maximum(self._respelled(equation)))
 
     # --- uniform arrays -----------------------------------------------------------------------
 
@@ -170,8 +170,11 @@ class _Known:
 
     # --- what is kept -------------------------------------------------------------------------
 
-    def _put_once(self, equation: Equation) -> Equation:
-        """Adding to zeros at places that are all different is putting there."""
+    def _respelled(self, equation: Equation) -> Equation:
+        """Adding to zeros at places that are all different is putting there; |−x| is |x|."""
+        maker = self.makers.get(equation.args[0]) if _is_value(equation.args[:1]) else None
+        if equation.function is np.absolute and maker and maker.function is np.negative:
+            return replace(equation, args=maker.args)
         if equation.function is add_at:
             target, index, _ = equation.args
             if self.uniform.get(target) == 0 and self._goes_through_rows(index, target):
@@ -216,6 +219,10 @@ class _Known:
         if number.dtype.kind == "f" and others == {value.dtype}:
             return float(str(number))  # the fewest digits that give it in its own dtype
         return number.item() if equation.function in (set_item, add_at) else number
+
+
+def _is_value(operands: tuple[Any, ...]) -> bool:
+    return len(operands) == 1 and isinstance(operands[0], Value)
 
 
 def _is_whole(index: Any) -> bool:
