@@ -12,11 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tinygrad_nn as tnn
+from tinygrad_nn.compiler.blocks.target import Target
 from tinygrad_nn.compiler.build import loaded
-from tinygrad_nn.compiler.emit import emit
 from tinygrad_nn.compiler.program import evaluate
 from tinygrad_nn.compiler.step import CompiledStep
-from tinygrad_nn.compiler.target import Target
+from tinygrad_nn.compiler.text.emit import emit
 from tinygrad_nn.primitives.table import TABLE
 
 SMALL = {
@@ -341,10 +341,10 @@ def test_numpys_error_state_reaches_every_thread():
 FORKING = """
 import os, numpy as np, tinygrad_nn as tnn
 from tinygrad_nn.compiler.build import loaded
-from tinygrad_nn.compiler.emit import emit
+from tinygrad_nn.compiler.text.emit import emit
 from tinygrad_nn.compiler.program import evaluate
 from tinygrad_nn.compiler.step import CompiledStep
-from tinygrad_nn.compiler.target import Target
+from tinygrad_nn.compiler.blocks.target import Target
 target = Target("numpy", 2, least=2, least_work=2, shared_bytes=512, least_shared=32)
 step = CompiledStep(lambda x: np.where(x > 0, x, 0) + 1, (), target)
 step(np.ones(1000))

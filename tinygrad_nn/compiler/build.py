@@ -9,18 +9,20 @@ from types import ModuleType
 from typing import Any
 
 from ..autograd import Tensor
-from .block import blocked
-from .emit import emit
-from .kernel_cache import stored
-from .layout import Layout, Source
-from .names import Names, identifier
+from .blocks.block import blocked
+from .blocks.kernel_cache import stored
+from .blocks.target import Target
 from .operations import copy
 from .packing import Pack, State, packed
 from .passes import improved, without_dead_code
 from .passes.numbers import with_filled_numbers
 from .plan import Plan, plan_memory
 from .program import Equation, Program, Value, check, values_in
-from .slots import (
+from .text.emit import emit
+from .text.layout import Layout, Source
+from .text.names import Names, identifier
+from .tracing.run import Recipe
+from .tracing.slots import (
     ArgumentSource,
     ArraySink,
     FreshTensor,
@@ -33,9 +35,7 @@ from .slots import (
     TensorSource,
     identity,
 )
-from .slots import Source as Origin
-from .target import Target
-from .tracing import Recipe
+from .tracing.slots import Source as Origin
 
 _LONG = 300  # equations
 

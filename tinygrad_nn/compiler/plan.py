@@ -9,7 +9,7 @@ import math
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from .block import Block
+from .blocks.block import Block
 from .kinds import can_write, is_elementwise
 from .operations import add_at, set_flat, set_item, side_by_side
 from .program import Equation, Program, Value

@@ -16,14 +16,14 @@ from ..autograd.containers import leaves
 from ..autograd.recording import state
 from ..errors import ArgumentError, TraceError
 from .arguments import Signature
+from .blocks.target import Target, checked
 from .build import Built, build
-from .comparison import check_same
 from .operations import UntraceableError
-from .running import Runner, Unfinished, changed_numbers
-from .saving import save
-from .slots import GradientSource
-from .target import Target, checked
-from .tracing import Recipe, is_tracing, trace_step
+from .running.runner import Runner, Unfinished, changed_numbers
+from .text.saving import save
+from .tracing.comparison import check_same
+from .tracing.run import Recipe, is_tracing, trace_step
+from .tracing.slots import GradientSource
 
 __all__ = ["CompiledStep", "Stats", "compile"]
 

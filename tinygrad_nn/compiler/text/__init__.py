@@ -1,0 +1,1 @@
+"""Text: a program as a NumPy module that a person might have written."""
