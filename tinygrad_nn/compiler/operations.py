@@ -1,12 +1,13 @@
 """What a program may call besides NumPy: writing into a new array, conversions, and checks."""
 
+import math
 import operator
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from .._typing import Array
+from .._typing import Array, Shape
 from ..errors import TinygradNNError, TraceError, ValueRangeError
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "copy",
     "expect_finite",
     "expect_within",
+    "piece",
     "set_flat",
     "set_item",
     "side_by_side",
@@ -122,6 +124,11 @@ def add_at(x: Array, index: Any, values: Array) -> Array:
 def side_by_side(*arrays: Array) -> Array:
     """All elements of several arrays in a row."""
     return np.concatenate([np.ravel(a) for a in arrays])
+
+
+def piece(x: Array, start: int, shape: Shape) -> Array:
+    """A part of a long array, in a shape of its own."""
+    return x[start : start + math.prod(shape)].reshape(shape)
 
 
 def expect_within(array: Array, low: float, high: float, where: str, remedy: str) -> None:

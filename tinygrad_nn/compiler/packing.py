@@ -6,16 +6,13 @@ parts of the optimiser's state, and the gradients are each laid out in one array
 are pieces, and the update is written once. Element by element, the result is the same.
 """
 
-import operator
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from .._typing import Array
 from .kinds import is_elementwise
-from .operations import ARITHMETIC, expect_finite, side_by_side
+from .operations import ARITHMETIC, expect_finite, piece, side_by_side
 from .program import Equation, Origin, Program, Value, substitute
 
 __all__ = ["Pack", "State", "packed"]
@@ -36,9 +33,14 @@ class Pack(NamedTuple):
         """Whether it is a Python number that all of them share."""
         return self.values[0].weak
 
+    @property
+    def starts(self) -> list[int]:
+        """Where its pieces begin."""
+        return [start for start, _ in _starts(self.values)]
+
     def pieces(self, whole: Array) -> list[Array]:
         """The views of an array that are its parts."""
-        return [whole[start : start + v.size].reshape(v.shape) for start, v in _starts(self.values)]
+        return [piece(whole, start, v.shape) for start, v in _starts(self.values)]
 
 
 @dataclass(frozen=True)
@@ -256,7 +258,8 @@ class _Packing:
         self.packs.append(pack)
         self.old[flat] = pack.key
         for start, value in _starts(role):
-            self.views += _piece(flat, start, value)
+            args = (flat, start, value.shape)
+            self.views.append(Equation(piece, args, {}, (value,), _STATE, view=flat))
         return flat
 
     def _joined(self, role: Sequence[Value]) -> Value:
@@ -352,15 +355,3 @@ def _starts(role: Sequence[Value]) -> Iterator[tuple[int, Value]]:
     for value in role:
         yield start, value
         start += value.size
-
-
-def _piece(flat: Value, start: int, value: Value) -> list[Equation]:
-    """The equations that cut a piece out of an array, in the shape that it has."""
-    index = slice(start, start + value.size)
-    if len(value.shape) == 1:
-        return [Equation(operator.getitem, (flat, index), {}, (value,), _STATE, view=flat)]
-    row = Value((value.size,), value.dtype)
-    return [
-        Equation(operator.getitem, (flat, index), {}, (row,), _STATE, view=flat),
-        Equation(np.reshape, (row, value.shape), {}, (value,), _STATE, view=row),
-    ]

@@ -57,7 +57,7 @@ class Runner:
         self._values: Sequence[Any] = ()
 
     def _bank(self) -> Bank:
-        return Bank(self.built.makes, self.built.packs)
+        return Bank(self.built.makes, self.built.packs, self.built.source.parts)
 
     # --- before -------------------------------------------------------------------------------
 

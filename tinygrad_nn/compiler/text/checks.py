@@ -34,10 +34,15 @@ def check_lines(equation: Equation, text: Callable[[Value], str]) -> list[Line]:
         return _finite([text(v) for v in equation.inputs])
     value, low, high, where, remedy = equation.args
     name = text(value)
+    error = Line(1, f"raise ValueError({literal(f'{where}; {remedy}')})")
+    if value.shape and value.dtype.kind == "i" and low == 0:
+        # Read without their signs, negative numbers are very large ones: one look is enough.
+        unsigned = f"np.uint{8 * value.dtype.itemsize}"
+        return [Line(0, f"if {name}.view({unsigned}).max() > {literal(high)}:"), error]
     least, largest = (f"{name}.min()", f"{name}.max()") if value.shape else (name, name)
     return [
         Line(0, f"if not ({literal(low)} <= {least} and {largest} <= {literal(high)}):"),
-        Line(1, f"raise ValueError({literal(f'{where}; {remedy}')})"),
+        error,
     ]
 
 

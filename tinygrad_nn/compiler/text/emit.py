@@ -20,6 +20,7 @@ from ..operations import (
     copy,
     expect_finite,
     expect_within,
+    piece,
     set_flat,
     set_item,
     side_by_side,
@@ -67,6 +68,8 @@ class _Emitter:
         self.inline: dict[Value, str] = {}  # what is written where it is used
         self.arrays: dict[str, Array] = {}  # constants that are too long for the text
         self.numbers: dict[str, str] = {}  # numbers of NumPy's, made once
+        self.parts = {v: k for p in layout.packs for v, k in zip(p.values, p.parts, strict=True)}
+        self.used_parts: set[str] = set()  # the keys of those that the text fetches
         self.fetched: set[Memory] = set()  # what of the new state has a name already
         self.phase, self.title, self.indent = "", "", "    "
         self.given: set[Value] = set()  # what has been returned as it is
@@ -120,7 +123,9 @@ class _Emitter:
         head += ["import numpy as np", "", *self._constants(), *self._buffers(), *loops, ""]
         callables = {name: function for function, name in self.callables.items()}
         text = "\n".join([*head, *body]) + "\n"
-        return Source(text, self.layout.name, self.arrays, callables, takes_state, takes_new)
+        return Source(
+            text, self.layout.name, self.arrays, callables, takes_state, takes_new, self.used_parts
+        )
 
     def _constants(self) -> list[str]:
         lines = []
@@ -226,6 +231,9 @@ class _Emitter:
             self._head(equation)
             self._block(equation, function)
             return
+        if function is piece:  # which the state has as well, by its own key
+            self._part("state", equation.output)
+            return
         if self._is_inline(equation):
             self.inline[equation.output] = self.writer.expression(equation)
             return
@@ -266,12 +274,17 @@ class _Emitter:
         if memory.values[0] is not value or memory in self.fetched:
             return name
         if memory.whole is not None and memory.is_given:
-            self._target(memory.whole, memory.whole.values[0])
-            self._line(f"{name} = {self._piece(memory)}")
+            self._part("new", value)
         elif memory.slot:
             self.fetched.add(memory)
             self._line(f"{name} = new[{literal(memory.slot)}]")
         return name
+
+    def _part(self, where: str, value: Value) -> None:
+        """Fetch a piece of a longer array from the state."""
+        key = self.parts[value]
+        self.used_parts.add(key)
+        self._line(f"{self.names[value]} = {where}[{literal(key)}]", _shape(value))
 
     def _piece(self, memory: Memory) -> str:
         """A piece of a longer array, as an expression."""
@@ -295,11 +308,10 @@ class _Emitter:
 
     def _write_beside(self, equation: Equation, memory: Memory) -> None:
         """What was not computed in its place is copied there."""
-        start = 0
+        target, start = self._target(memory, equation.output), 0
         for part in equation.args:
-            piece = self.memory.get(part)
-            if piece is None or piece.whole is not memory:
-                target = self._target(memory, equation.output)
+            place = self.memory.get(part)
+            if place is None or place.whole is not memory:
                 text = self.text(part) if len(part.shape) == 1 else f"{self.text(part)}.ravel()"
                 self._line(f"{target}[{start}:{start + part.size}] = {text}")
             start += part.size

@@ -15,6 +15,7 @@ from ..operations import (
     copy,
     expect_finite,
     expect_within,
+    piece,
     set_flat,
     set_item,
     side_by_side,
@@ -36,8 +37,8 @@ _INFIX: dict[Any, str] = {
 _METHODS = {np.sum: "sum", np.max: "max", np.amax: "max", np.min: "min", np.amin: "min",
             np.prod: "prod", np.any: "any", np.all: "all", np.clip: "clip",
             np.take: "take"}  # fmt: skip
-_OURS = {operator.getitem, set_item, set_flat, add_at, astype, copy, side_by_side, expect_finite,
-         expect_within}  # fmt: skip
+_OURS = {operator.getitem, set_item, set_flat, add_at, astype, copy, side_by_side, piece,
+         expect_finite, expect_within}  # fmt: skip
 _ATOM = 100  # how tightly a text holds together: names, calls and numbers most of all
 _BINDING = {"**": 60, "@": 50, "*": 50, "/": 50, "//": 50, "%": 50, "+": 40, "-": 40}
 _COMPARING = 30

@@ -1,6 +1,6 @@
 """What the text of a program has to know besides its equations, and what comes of it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,3 +36,4 @@ class Source:
     callables: Mapping[str, Callable[..., Any]]  # functions that are not NumPy's
     takes_state: bool  # whether the function takes the state, and
     takes_new: bool  # an array for each part of the new one
+    parts: Set[str]  # the keys of pieces of longer arrays that it fetches from the state

@@ -94,22 +94,39 @@ class _Module:
 
     def _init_state(self) -> list[str]:
         lines = ["", "def init_state():", '    """The state as it was when this was written."""']
-        items: list[str] = []
+        items: dict[str, str] = {}
         for key, value in self.state.items():
             if isinstance(value, (np.random.Generator, np.random.RandomState)):
                 lines += self._generator(key, value)
-                items.append(f"{literal(key)}: {key}")
+                items[key] = key
             else:
-                items.append(f"{literal(key)}: {self._value(f'state_{key}', value)}")
+                items[key] = self._value(f"state_{key}", value)
         for key, made in self.built.makes.items():
-            if key not in self.state:
-                items.append(f"{literal(key)}: {_empty(made)}")
+            items.setdefault(key, _empty(made))
+        lines += self._pieces(items)
+        entries = [f"{literal(key)}: {text}," for key, text in items.items()]
         lines += [
             "    return {",
-            *(line for item in items for line in statement_lines(f"{item},", "", " " * 8)),
+            *(line for entry in entries for line in statement_lines(entry, "", " " * 8)),
             "    }",
             "",
         ]
+        return lines
+
+    def _pieces(self, items: dict[str, str]) -> list[str]:
+        """Add the pieces of longer arrays to the items; the lines that make those arrays."""
+        lines = []
+        for pack in self.built.packs:
+            used = [k for k in pack.parts if k in self.built.source.parts]
+            if pack.is_number or pack.key not in items or not used:
+                continue
+            lines += statement_lines(f"{pack.key} = {items[pack.key]}", "", "    ")
+            items[pack.key] = pack.key
+            for key, value, start in zip(pack.parts, pack.values, pack.starts, strict=True):
+                text = f"{pack.key}[{start}:{start + value.size}]"
+                if len(value.shape) != 1:
+                    text += f".reshape({', '.join(map(str, value.shape))})"
+                items.update({key: text} if key in used else {})
         return lines
 
     def _value(self, name: str, value: Any) -> str:
