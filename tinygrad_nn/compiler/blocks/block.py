@@ -64,7 +64,7 @@ class Block:
         if not self.is_cut(operand) or operand.shape != output.shape:
             return False
         return max(reads, default=-1) < write or (
-            reads[-1] == write and isinstance(self.equations[write].function, np.ufunc)
+            reads[-1] == write and is_elementwise(self.equations[write])
         )
 
     def __call__(self, *arrays: Any) -> Any:

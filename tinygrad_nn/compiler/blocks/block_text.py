@@ -235,7 +235,7 @@ class BlockText:
         number = self.buffers.number.get(output)
         out = name if number is None else self._buffer_names[number]
         assigned = "" if number is None else f"{name} = "
-        if isinstance(function, np.ufunc):
+        if isinstance(function, np.ufunc) or function is np.clip:
             yield assigned + self.writer.expression(equation, out=out)
         elif function.__name__ in SELECTION_NAMES:
             passed = ", ".join(map(self.writer.argument, equation.args))
