@@ -45,6 +45,7 @@ _FLOAT: dict[Any, str] = {
 }  # fmt: skip
 _SINGLE: dict[Any, str] = {  # float32: what the processor computes for many numbers at once
     np.exp: "exp_single({0})", np.log: "log_single({0})", np.log1p: "log1p_single({0})",
+    np.expm1: "expm1_single({0})",
     np.tanh: "tanh_single({0})",
 }  # fmt: skip
 _INTEGER: dict[Any, str] = {

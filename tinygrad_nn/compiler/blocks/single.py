@@ -1,4 +1,4 @@
-"""The text of exp, log, log1p and tanh in single precision, for Numba.
+"""The text of exp, expm1, log, log1p and tanh in single precision, for Numba.
 
 A compiler can compute them for many numbers at once, since they have no branches and call nothing.
 The polynomials are those of the Cephes library; results are within three units of the last place.
@@ -6,10 +6,10 @@ The polynomials are those of the Cephes library; results are within three units 
 
 __all__ = ["single_text"]
 
-_EXP = '''
+_PARTS = '''
 @numba.njit(error_model="numpy")
-def exp_single(x):
-    """e^x = 2^n · e^r with |r| ≤ ln 2 / 2; 2^n is made of its bits, in two halves."""
+def exp_parts_single(x):
+    """e^x = 2^n · e^r with |r| ≤ ln 2 / 2: e^r − 1, and 2^n in two halves, made of their bits."""
     single, integer = np.float32, np.int32
     c = x if x > single(-104) else single(-104)
     c = c if c < single(89) else single(89)
@@ -20,13 +20,38 @@ def exp_single(x):
     p = p * r + single(4.1665795894e-2)
     p = p * r + single(1.6666665459e-1)
     p = p * r + single(5.0000001201e-1)
-    y = p * r * r + r + single(1)
     i = integer(n)
     half = integer(i >> integer(1))
     a = integer(integer(half + integer(127)) << integer(23)).view(single)
     b = integer(integer(i - half + integer(127)) << integer(23)).view(single)
-    return y * a * b if x == x else x
+    return p * r * r + r, a, b
 '''
+_EXP = (
+    _PARTS
+    + '''
+
+@numba.njit(error_model="numpy")
+def exp_single(x):
+    """e^x."""
+    y, a, b = exp_parts_single(x)
+    return (y + np.float32(1)) * a * b if x == x else x
+'''
+)
+_EXPM1 = (
+    _PARTS
+    + '''
+
+@numba.njit(error_model="numpy")
+def expm1_single(x):
+    """e^x − 1 = 2^n · (e^r − 1) + (2^n − 1), which loses no digits where x is small."""
+    single = np.float32
+    y, a, b = exp_parts_single(x)
+    small = y * a * b + (a * b - single(1))
+    large = (y + single(1)) * a * b - single(1)
+    y = large if x > single(1) else small
+    return y if x == x and x != single(0) else x
+'''
+)
 _TANH = '''
 @numba.njit(error_model="numpy")
 def tanh_single(x):
@@ -82,6 +107,7 @@ def log1p_single(x):
 '''
 _TEXTS = {
     "exp_single": _EXP,
+    "expm1_single": _EXPM1,
     "tanh_single": _EXP + "\n\n" + _TANH,
     "log_single": _LOG,
     "log1p_single": _LOG + "\n\n" + _LOG1P,
