@@ -2,6 +2,7 @@
 
 import itertools
 import random
+import statistics
 import threading
 import warnings
 from typing import NamedTuple
@@ -468,3 +469,62 @@ def test_a_singular_matrix_in_the_first_call_decides_nothing():
             assert_same(step(a), compiled(a), 256)
     with pytest.raises(np.linalg.LinAlgError):
         tnn.compile(np.linalg.inv)(np.zeros((2, 2)))
+
+
+def test_a_property_that_refuses_the_new_state_leaves_the_rest():
+    class Picky:
+        value = np.zeros(2)
+
+        def __setattr__(self, name, value):
+            if self.__dict__.get("closed"):
+                raise RuntimeError("closed")
+            object.__setattr__(self, name, value)
+
+    picky, weights = Picky(), tnn.Tensor(np.ones(2), requires_grad=True)
+
+    @tnn.compile
+    def step(x):
+        weights.data = weights.detach() + x
+        picky.value = picky.value + x
+        return x.sum()
+
+    step(np.ones(2))
+    step(np.ones(2))
+    picky.__dict__["closed"] = True
+    with pytest.raises(RuntimeError, match="closed"):
+        step(np.ones(2))
+    np.testing.assert_array_equal(weights.numpy(), [3, 3])
+    np.testing.assert_array_equal(picky.value, [2, 2])
+
+
+def test_zeros_keep_the_sign_that_the_step_gives_them():
+    x = np.array([-0.0, 0.0, np.nan, -1.0, 2.0])
+    for function in (
+        lambda x: np.maximum(x, 0.0),
+        lambda x: np.maximum(0.0, x),
+        tnn.activations.relu,
+        lambda x: np.clip(x, 0.0, None),
+    ):
+        for target in ("numpy", "teaching"):
+            expected = np.asarray(function(x))
+            found = np.asarray(tnn.compile(function, target=target)(x))
+            np.testing.assert_array_equal(found, expected)
+            if target == "numpy":
+                np.testing.assert_array_equal(np.signbit(found), np.signbit(expected))
+
+
+def test_a_learning_rate_that_is_computed_in_the_step_is_refused():
+    optimizer = tnn.optim.SGD([tnn.Tensor(np.ones(2), requires_grad=True)], 0.1)
+
+    @tnn.compile
+    def step(x):
+        optimizer.learning_rate = x.sum()
+        return x
+
+    with pytest.raises(TraceError, match=r"learning_rate.*set it before the step is called"):
+        step(X)
+
+
+def test_messages_name_the_line_of_the_step_not_that_of_a_library():
+    with pytest.raises(TraceError, match=r"test_failing\.py.*statistics\.fmean"):
+        tnn.compile(lambda x: statistics.fmean(x))(X)

@@ -10,7 +10,7 @@ from test_steps import STEPS, X, Y, training, values
 
 import tinygrad_nn as tnn
 from tinygrad_nn.data import spiral
-from tinygrad_nn.errors import OutputError, TraceError
+from tinygrad_nn.errors import ArgumentError, OutputError, TraceError
 
 ALONE = """
 import sys
@@ -118,3 +118,19 @@ def test_what_cannot_be_saved_says_why(tmp_path):
         doubled.save(tmp_path / "step.txt")
     with pytest.raises(OutputError, match="expected to write"):
         doubled.save(tmp_path / "no" / "such" / "folder" / "step.py")
+
+
+def test_a_step_that_updates_its_arguments_is_saved_with_them(tmp_path):
+    @tnn.compile
+    def step(w, x):
+        loss = ((w * x) ** 2).sum()
+        loss.backward()
+        w.data = w.detach() - 0.1 * w.grad
+        w.grad = None
+        return loss
+
+    w = tnn.Tensor(np.ones(3), requires_grad=True)
+    step(w, X[0, :3])
+    with pytest.raises(ArgumentError, match="batch=, the arguments"):
+        step.save(tmp_path / "step.py")
+    assert step.save(tmp_path / "step.py", batch=(w, X[0, :3])).exists()

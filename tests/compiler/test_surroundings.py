@@ -3,6 +3,7 @@
 import argparse
 import collections
 import copy
+import dataclasses
 import pickle
 import types
 
@@ -314,3 +315,55 @@ def test_lists_that_a_step_appends_to_are_refused():
     with pytest.raises(TraceError, match="history"):
         tnn.compile(lambda x: history.append(x))(X)
     assert history == []
+
+
+@pytest.mark.parametrize("numbers", [(0.0, -0.0), ((1.0, 0.0), (1.0, -0.0))])
+def test_numbers_that_are_equal_but_others(numbers):
+    around = {"b": numbers[0]}
+    compiled = tnn.compile(lambda x: np.copysign(x, np.array(around["b"])), threads=1)
+    for around["b"] in (*numbers, *numbers):
+        x = np.ones(2)
+        np.testing.assert_array_equal(compiled(x), np.copysign(x, around["b"]))
+
+
+def test_nan_is_the_same_number():
+    around = {"b": (1.0, float("nan"))}
+    compiled = tnn.compile(lambda x: x + np.array(around["b"]))
+    for _ in range(3):
+        compiled(np.ones(2))
+        around["b"] = 1.0, float("nan")
+    assert compiled.stats.traces == 1
+
+
+def test_the_state_of_before_may_be_returned():
+    model = tnn.nn.Dense(3, 2, rng=0)
+    optimizer = tnn.optim.SGD(model.parameters(), 0.1)
+
+    @tnn.compile
+    def step(x):
+        before = model.weights.detach()
+        loss = (model(x) ** 2).sum()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return before, before.T, before[0]
+
+    for _ in range(5):
+        expected = model.weights.numpy().copy()
+        whole, turned, row = (tensor.numpy() for tensor in step(np.ones((4, 3))))
+        np.testing.assert_array_equal(whole, expected)
+        np.testing.assert_array_equal(turned, expected.T)
+        np.testing.assert_array_equal(row, expected[0])
+
+
+def test_frozen_objects_that_hold_more_than_their_fields():
+    @dataclasses.dataclass(frozen=True)
+    class Scale:
+        factor: float
+
+    scale = Scale(2.0)
+    object.__setattr__(scale, "shift", 1.0)
+    compiled = tnn.compile(lambda x: x * scale.factor + scale.shift)
+    np.testing.assert_array_equal(compiled(np.ones(2)), [3, 3])
+    object.__setattr__(scale, "shift", 5.0)
+    np.testing.assert_array_equal(compiled(np.ones(2)), [7, 7])

@@ -64,6 +64,11 @@ class Built:
         """The keys of the new state, and of the parts of what is made of several."""
         return {*self.makes, *(part for pack in self.packs for part in pack.parts)}
 
+    @property
+    def reads_arguments(self) -> bool:
+        """Whether state is read from Tensors that are passed to the step."""
+        return any(isinstance(getattr(r, "owner", None), int) for r in self.reads.values())
+
     def call(self, arguments: Sequence[Any], state: dict[str, Any], new: dict[str, Any]) -> Any:
         """Call the function with what it takes."""
         passed = [_data(arguments[i]) for i in self.positions]
@@ -153,6 +158,7 @@ class _Keys:
         self.outputs = list(program.outputs)
         self.new: list[tuple[str, int]] = []
         self.writes: list[tuple[Sink, Any]] = []
+        self._copy_what_is_returned(recipe.returned)
         for sink, tree in recipe.sinks:
             self.writes.append((sink, self._keyed(sink, tree, ())))
         self.program = replace(
@@ -192,6 +198,25 @@ class _Keys:
         return self._key(
             PlaceSource(sink.place, path), f"{sink.place.path} {' '.join(map(str, path))}"
         )
+
+    def _copy_what_is_returned(self, tree: Any) -> None:
+        """Where the old state is returned, or a view of it: it may be written over by then."""
+        if isinstance(tree, FreshTensor):
+            self._copy_what_is_returned(tree.value)
+        elif isinstance(tree, Result):
+            value = base = self.outputs[tree.number]
+            while isinstance(base, Value) and base in self._makers and self._makers[base].view:
+                base = self._makers[base].view
+            if isinstance(base, Value) and base in self.old and value.shape:
+                self.outputs[tree.number] = self._copied(value)
+        elif isinstance(tree, (list, tuple, dict)):
+            for item in tree.values() if isinstance(tree, dict) else tree:
+                self._copy_what_is_returned(item)
+
+    def _copied(self, value: Value) -> Value:
+        fresh = Value(value.shape, value.dtype)
+        self._fresh.append(Equation(copy, (value,), {}, (fresh,)))
+        return fresh
 
     def _own(self, index: int) -> int:
         """The number of an output that is an array of its own, made by an equation alone."""

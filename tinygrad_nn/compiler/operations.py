@@ -109,7 +109,7 @@ def set_item(x: Array, index: Any, values: Array) -> Array:
 
 def set_flat(x: Array, places: Array, values: Array) -> Array:
     """X with some of its elements replaced, counted through all of it."""
-    new = np.array(x)
+    new = np.array(x, order="C")
     new.ravel()[places] = values
     return new
 

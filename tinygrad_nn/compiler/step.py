@@ -205,6 +205,11 @@ class CompiledStep:
             OutputError: the file cannot be written.
         """
         arguments = None if batch is None else leaves((tuple(batch), {}))
+        if arguments is None and self._built.reads_arguments:
+            raise ArgumentError(
+                f"save: expected batch=, the arguments of {self._name}, since their values or "
+                f"gradients are updated; got none"
+            )
         return save(self._built, self._ran.state_now(arguments or ()), path, arguments)
 
     @property
@@ -236,12 +241,12 @@ class CompiledStep:
         kinds = self._signature.kinds(args, kwargs, arguments)
         guarded = kinds in self._guarded
         key = kinds, guarded, is_recording()
-        entries = self._entries.setdefault(key, [])
+        entries = self._entries.get(key, [])
         for i, runner in enumerate(entries):
             if runner.fits(arguments):
-                if i:
+                if runner is not self._latest:
                     entries.insert(0, entries.pop(i))
-                self._latest = runner
+                    self._use(key, entries, runner)
                 return runner
         for runner in entries:
             self._varying |= changed_numbers(runner.edges) - self._fixed
@@ -251,13 +256,14 @@ class CompiledStep:
                 f"compile: expected what {self._name} uses to stay as it is while it is traced; "
                 f"got a change; let no other thread change it meanwhile"
             )
-        entries.insert(0, runner)
-        self._entries[key] = self._entries.pop(key)  # now used last
-        self._forget()
-        self._latest = runner
+        self._use(key, [runner, *entries], runner)
         return runner
 
-    def _forget(self) -> None:
+    def _use(self, key: Any, entries: list[Runner], runner: Runner) -> None:
+        """Keep the programs that were used last, in that order."""
+        self._entries.pop(key, None)
+        self._entries[key] = entries
+        self._latest = runner
         while sum(map(len, self._entries.values())) > _MOST_PROGRAMS:
             oldest = next(iter(self._entries))
             self._entries[oldest].pop()
@@ -266,21 +272,26 @@ class CompiledStep:
 
     def _made(self, args: Any, kwargs: Any, guarded: bool) -> Runner:
         """Trace the step and build its program."""
-        started = time.perf_counter()
-        recipe = self._traced(args, kwargs, False, guarded)
-        traced = time.perf_counter()
-        built = build(recipe, self._name, leaves((args, kwargs)), self._target)
+        recipe, built = self._built_from(args, kwargs, False, guarded)
         self._warn(built)
         if any(isinstance(origin, GradientSource) for origin in built.reads.values()):
             # It looks at gradients of before: so it matters whether there are any.
-            recipe = self._traced(args, kwargs, True, guarded)
-            built = build(recipe, self._name, leaves((args, kwargs)), self._target)
+            recipe, built = self._built_from(args, kwargs, True, guarded)
         self.stats.traces += 1
-        self.stats.trace_seconds += traced - started
-        self.stats.build_seconds += time.perf_counter() - traced
         self.stats.bytes_without_plan = built.plan.bytes_without
         self.stats.bytes_of_buffers = built.plan.bytes_with
         return Runner(built, recipe)
+
+    def _built_from(
+        self, args: Any, kwargs: Any, absent_gradients: bool, guarded: bool
+    ) -> tuple[Recipe, Built]:
+        started = time.perf_counter()
+        recipe = self._traced(args, kwargs, absent_gradients, guarded)
+        traced = time.perf_counter()
+        built = build(recipe, self._name, leaves((args, kwargs)), self._target)
+        self.stats.trace_seconds += traced - started
+        self.stats.build_seconds += time.perf_counter() - traced
+        return recipe, built
 
     def _warn(self, built: Built) -> None:
         """Say once which functions the program calls that NumPy does not have."""

@@ -31,6 +31,7 @@ _FLOAT: dict[Any, str] = {
     np.minimum: "{0} if {0} < {1} or {0} != {0} else {1}",
     np.fmax: "{0} if {0} > {1} or {1} != {1} else {1}",
     np.fmin: "{0} if {0} < {1} or {1} != {1} else {1}",
+    np.clip: "{1} if {0} < {1} else {2} if {0} > {2} else {0}",
     np.isnan: "{0} != {0}", np.isfinite: "math.isfinite({0})", np.isinf: "math.isinf({0})",
     np.arctan2: "math.atan2({0}, {1})", np.hypot: "math.hypot({0}, {1})",
     np.copysign: "math.copysign({0}, {1})", np.power: "np.power({0}, {1})",

@@ -64,7 +64,7 @@ class _Known:
         if operand is not None:
             self.same[output] = operand
             return
-        self._keep(_as_maximum(self._respelled(equation)))
+        self._keep(self._respelled(equation))
 
     # --- uniform arrays -----------------------------------------------------------------------
 
@@ -238,8 +238,12 @@ def _is_whole(index: Any) -> bool:
     return all(part is Ellipsis or (type(part) is slice and part == slice(None)) for part in parts)
 
 
+def with_maxima(program: Program) -> Program:
+    """Spell a clip that has no upper bound as max(x, 0): slower, but what is in every textbook."""
+    return replace(program, equations=tuple(map(_as_maximum, program.equations)))
+
+
 def _as_maximum(equation: Equation) -> Equation:
-    """max(x, 0) is the same for a clip without an upper bound, and reads better."""
     if equation.function is np.clip and len(equation.args) == 3 and not equation.kwargs:
         x, low, high = equation.args
         numbers = isinstance(low, np.generic) and isinstance(high, np.generic)

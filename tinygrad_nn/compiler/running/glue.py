@@ -150,7 +150,7 @@ def commit_function(writes: Sequence[tuple[Sink, Any]], returned: Any) -> Callab
     results: dict[int, str] = {}
     _find_results(text, returned, "result", results)
     lines = []
-    for sink, tree in writes:
+    for sink, tree in sorted(writes, key=_is_safe):  # the others first: they may raise
         value = text.tree(tree, results)
         if isinstance(sink, PlaceSink):
             if tree is ABSENT or not is_keyed(sink.place.holder):
@@ -166,6 +166,14 @@ def commit_function(writes: Sequence[tuple[Sink, Any]], returned: Any) -> Callab
     return text.function(
         "arguments, new, result", [*lines, f"return {text.tree(returned, results)}"]
     )
+
+
+def _is_safe(write: tuple[Sink, Any]) -> bool:
+    """Whether nothing of the user's runs as this is written, so that it cannot fail."""
+    sink = write[0]
+    if isinstance(sink, PlaceSink):
+        return type(sink.place.holder) in (dict, list)
+    return not isinstance(sink, ArraySink)
 
 
 def _find_results(text: _Text, tree: Any, where: str, found: dict[int, str]) -> None:

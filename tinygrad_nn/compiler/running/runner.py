@@ -210,7 +210,14 @@ def _is_of(kind: Value, value: Any) -> bool:
 
 
 def _is_same_number(a: Any, b: Any) -> bool:
-    return type(a) is type(b) and isinstance(a, (*_PLAIN, frozenset)) and bool(a == b)
+    """Whether two plain values are one to a program: 0.0 is not -0.0, and NaN is NaN."""
+    if type(a) is not type(b):
+        return False
+    if type(a) is tuple:
+        return len(a) == len(b) and all(map(_is_same_number, a, b))
+    if type(a) is frozenset:
+        return bool(a == b)
+    return isinstance(a, _PLAIN) and repr(a) == repr(b)
 
 
 def _state_of(generator: Any) -> Any:

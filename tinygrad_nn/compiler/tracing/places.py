@@ -1,6 +1,7 @@
 """Places: where something stands that a step can reach, by a key in a holder."""
 
 import copy
+import dataclasses
 from collections import deque
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -18,7 +19,10 @@ def is_keyed(holder: Any) -> bool:
 def is_record(value: Any) -> bool:
     """Whether an object is frozen, such as an update rule with its numbers: a value by itself."""
     parameters = getattr(type(value), "__dataclass_params__", None)
-    return parameters is not None and parameters.frozen and not isinstance(value, type)
+    if parameters is None or not parameters.frozen or isinstance(value, type):
+        return False
+    held = getattr(value, "__dict__", None)  # with nothing in it besides its fields
+    return held is not None and held.keys() == {field.name for field in dataclasses.fields(value)}
 
 
 class Place(NamedTuple):

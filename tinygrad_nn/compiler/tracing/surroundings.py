@@ -133,6 +133,7 @@ class Surroundings:
             for field in dataclasses.fields(value):
                 part = Part(place, field.name, f"{place.path}.{field.name}")
                 self._edge(part, getattr(value, field.name))
+            self._meet(type(value), type(value).__name__)
             return
         if isinstance(value, Tensor):
             self._standing[place.path] = value

@@ -27,6 +27,8 @@ from .trees import plain, traced_in
 __all__ = ["Trace"]
 
 _PACKAGE = __name__.partition(".")[0]
+# Whose frames are never the line that a value comes from.
+_NOT_THEIRS = {_PACKAGE, "numpy", *sys.stdlib_module_names} - {"__main__"}
 # Rooms whose functions are what a reader calls a part of a step.
 _NAMED = tuple(
     f"{_PACKAGE}.{room}"
@@ -219,7 +221,8 @@ def _user_site() -> tuple[CodeType | None, int]:
     """The code object and instruction of the innermost frame that is the user's own."""
     frame: FrameType | None = sys._getframe(2)
     while frame is not None:
-        if not frame.f_globals.get("__name__", "").startswith((f"{_PACKAGE}.", "numpy.")):
+        module = frame.f_globals.get("__name__", "").partition(".")[0]
+        if module not in _NOT_THEIRS:
             return frame.f_code, frame.f_lasti
         frame = frame.f_back
     return None, -1
