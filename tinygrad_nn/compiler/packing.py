@@ -192,22 +192,54 @@ class _Packing:
         self.keys_of = {v: key for key, v in state.new if isinstance(v, Value)}
         self.size = sum(update.arrays[0].size for update in group)
         self.removed = {e for update in group for e in update.equations}
+        self.users = program.users()
 
     def is_possible(self) -> bool:
-        """Whether every array is either a part of the state or computed, and numbers agree."""
-        updates = self.group
-        if any(not update.arrays for update in updates):
+        """Whether what comes in can be read, and what goes out be kept, as one."""
+        if any(not update.arrays for update in self.group):
             return False
-        for role in zip(*(update.arrays for update in updates), strict=True):
-            old = [v in self.state.old for v in role]
-            plain = [v in self.program.inputs or v in self.program.constants for v in role]
-            if len(set(role)) != len(role) or (any(plain) and not all(old)):
-                return False
-        for numbers in zip(*(update.numbers for update in updates), strict=True):
-            if len({self.now(self.state.old[n]) for n in numbers}) != 1:
-                return False
-        keys = [key for update in updates for key, _ in update.outputs]
-        return len(set(keys)) == len(keys)
+        outputs = list(zip(*(update.outputs for update in self.group), strict=True))
+        keys = [key for role in outputs for key, _ in role]
+        self.made = {tuple(key for key, _ in role) for role in outputs}
+        arrays = list(zip(*(update.arrays for update in self.group), strict=True))
+        numbers = list(zip(*(update.numbers for update in self.group), strict=True))
+        read = [v for role in (*arrays, *numbers) if self._is_own(role) for v in role]
+        return (
+            len(set(keys)) == len(keys)
+            and len(set(read)) == len(read)
+            and all(map(self._can_be_one, arrays))
+            and all(map(self._is_one_number, numbers))
+        )
+
+    def _is_own(self, role: Sequence[Value]) -> bool:
+        """Whether each of the updates has a part of the state of its own here."""
+        return len(set(role)) > 1 and all(v in self.state.old for v in role)
+
+    def _is_replaced(self, role: Sequence[Value]) -> bool:
+        """Whether the updates give all of these parts anew.
+
+        What they only read stays with whoever holds it, who may write into it unseen.
+        """
+        return tuple(self.state.old[v] for v in role) in self.made
+
+    def _can_be_one(self, role: Sequence[Value]) -> bool:
+        """Whether arrays are all parts of the state, or all computed."""
+        if len(set(role)) != len(role):
+            return False
+        if self._is_own(role):
+            return self._is_replaced(role)
+        given = {*self.program.inputs, *self.program.constants}
+        return given.isdisjoint(role)
+
+    def _is_one_number(self, role: Sequence[Value]) -> bool:
+        """Whether numbers agree, and serve nothing but these updates if they are several."""
+        if len(set(role)) == 1:
+            return True
+        if len({self.now(self.state.old[n]) for n in role}) != 1 or not self._is_replaced(role):
+            return False
+        results = {*self.program.results, *self.state.returned}
+        used = {user for n in role for user in self.users.get(n, [])}
+        return used <= self.removed and results.isdisjoint(role)
 
     def apply(self) -> tuple[Program, State]:
         """The program with one update, and the state that goes with it."""
