@@ -20,7 +20,7 @@ from .plan import Plan, plan_memory
 from .program import Equation, Program, Value, check, values_in
 from .text.emit import emit
 from .text.layout import Layout, Source
-from .text.names import Names, identifier
+from .text.names import Names, function_name, identifier
 from .tracing.run import Recipe
 from .tracing.slots import (
     ArgumentSource,
@@ -112,7 +112,7 @@ def build(recipe: Recipe, name: str, arguments: Sequence[Any], target: Target) -
     if is_long:
         program = with_filled_numbers(program)
     layout = Layout(
-        name=identifier(name, "step"),
+        name=function_name(name),
         arguments={v: v.name for v in program.inputs if isinstance(origins.get(v), ArgumentSource)},
         state={v: key for v, key in state.old.items() if v in program.inputs},
         new=state.new,

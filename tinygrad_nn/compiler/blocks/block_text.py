@@ -8,6 +8,7 @@ import numpy as np
 from ..operations import astype, copy
 from ..program import Equation, Value
 from ..text.expressions import Writer
+from ..text.formatting import statement_lines
 from ..text.literals import dtype_text
 from ..text.names import Names
 from .block import Block
@@ -22,20 +23,21 @@ SHARED_NAMES = (
     "work_memory", *SELECTION_NAMES,
 )  # fmt: skip
 
-_WIDTH = 88
 _CARVED = '''
 # What is in between in the parts of arrays, for each thread. All blocks use the same memory.
 work_memory = [np.empty({nbytes}, dtype=np.uint8) for _ in range({threads})]
 
 
-def carved(memory, shape, dtypes):
-    """Arrays one behind the other in a piece of memory."""
-    arrays, start = [], 0
-    for dtype in map(np.dtype, dtypes):
-        nbytes = math.prod(shape) * dtype.itemsize
-        arrays.append(memory[start : start + nbytes].view(dtype).reshape(shape))
-        start += -(-nbytes // 64) * 64
-    return arrays
+def carved(shape, dtypes, threads):
+    """For each thread, arrays one behind the other in its memory."""
+    work = [[] for _ in range(threads)]
+    for arrays, memory in zip(work, work_memory, strict=False):
+        start = 0
+        for dtype in map(np.dtype, dtypes):
+            nbytes = math.prod(shape) * dtype.itemsize
+            arrays.append(memory[start : start + nbytes].view(dtype).reshape(shape))
+            start += -(-nbytes // 64) * 64
+    return work
 '''
 _SHARED = '''
 @functools.cache
@@ -47,8 +49,9 @@ def others(process):
 def shared(compute, parts, work, *arrays):
     """Let each thread compute parts until all are done; then raise what the first one raised."""
     waiting = iter(range(parts))
+    pool = others(os.getpid())
     tasks = [
-        others(os.getpid()).submit(copy_context().run, compute, buffers, waiting, *arrays)
+        pool.submit(copy_context().run, compute, buffers, waiting, *arrays)
         for buffers in work[1:]
     ]
     try:
@@ -98,7 +101,8 @@ class BlockText:
         called = {e.function: "" for e in self.equations}
         self.writer = Writer(self.text, called)
         self.indent = " " * 8
-        self.lines = [*self._work_lines(), "", "", *self._wrapper(), "", "", *self._parts()]
+        lines = [*self._work_lines(), "", "", *self._wrapper(), "", "", *self._parts()]
+        self.lines = [part for line in lines for part in _set(line)]
 
     # --- names --------------------------------------------------------------------------------
 
@@ -128,15 +132,8 @@ class BlockText:
     def _work_lines(self) -> list[str]:
         block = self.block
         shape = (block.length,) if block.flat else (block.length, *block.shape[1:])
-        dtypes = map(dtype_text, self.buffers.dtypes)
-        memory = f"work_memory[:{block.threads}]"
-        return [
-            *folded(f"{self.work}_dtypes = [", dtypes, "]"),
-            f"{self.work} = [",
-            f"    carved(memory, {shape}, {self.work}_dtypes)",
-            f"    for memory in {memory}",
-            "]",
-        ]
+        dtypes = ", ".join(map(dtype_text, self.buffers.dtypes))
+        return [f"{self.work} = carved({shape}, [{dtypes}], {block.threads})"]
 
     def _wrapper(self) -> list[str]:
         block = self.block
@@ -202,10 +199,8 @@ class BlockText:
             "    for k in parts:",
             f"        i, j = {block.length} * k, min({block.length} * (k + 1), {block.extent})",
         ]
-        if self._buffer_names:
-            lines += folded(
-                "        [", self._buffer_names, "] = (array[: j - i] for array in work)"
-            )
+        for n, name in enumerate(self._buffer_names):
+            lines.append(f"        {name} = work[{n}][: j - i]")
         for value in (*block.inputs, *block.outputs):
             if block.is_cut(value):
                 lines.append(f"        {self.names[value]} = {self._parameters[value]}[i:j]")
@@ -267,17 +262,13 @@ class BlockText:
 
 def folded(head: str, items: Iterable[str], tail: str) -> list[str]:
     """A bracket with items, in several lines if one would be too long."""
-    indent = " " * (len(head) - len(head.lstrip()))
-    parts = list(items)
-    whole = f"{head}{', '.join(parts)}{tail}"
-    if len(whole) <= _WIDTH:
-        return [whole]
-    lines = [""]
-    for part in parts:
-        if lines[-1] and len(indent) + 6 + len(lines[-1]) + len(part) > _WIDTH:
-            lines.append("")
-        lines[-1] += f" {part}," if lines[-1] else f"{part},"
-    return [head, *(f"{indent}    {line}" for line in lines), f"{indent}{tail}"]
+    return _set(f"{head}{', '.join(items)}{tail}")
+
+
+def _set(line: str) -> list[str]:
+    """A line as a formatter would set it."""
+    text = line.lstrip()
+    return statement_lines(text, "", line[: len(line) - len(text)])
 
 
 _REDUCTIONS: Mapping[Callable[..., Any], str] = {

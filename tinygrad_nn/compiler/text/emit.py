@@ -5,6 +5,7 @@ a buffer; without one, each line makes a new array, as in a notebook.
 """
 
 import math
+import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -115,7 +116,7 @@ class _Emitter:
         takes_new = bool(self.layout.new) and self.plan is not None
         body = self._function(takes_state, takes_new)
         imports, loops = head_of(self.blocks)
-        imports += ["import math"] if any("math." in line for line in body) else []
+        imports += ["import math"] if any(re.search(r"\bmath\.", t) for t in body) else []
         head = [f'"""{self.layout.title}"""', ""]
         if imports:
             head += [*sorted(set(imports), key=lambda line: (line.startswith("from"), line)), ""]

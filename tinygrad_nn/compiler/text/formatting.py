@@ -7,6 +7,8 @@ __all__ = ["WIDTH", "comment_lines", "statement_lines"]
 
 WIDTH = 88
 
+_RETURN = "return "
+_OPERATORS = "+-*/@<>"
 _OPEN, _CLOSE = "([{", ")]}"
 
 
@@ -29,7 +31,18 @@ def statement_lines(text: str, comment: str = "", indent: str = "") -> list[str]
 
 def _broken(text: str, indent: str) -> list[str]:
     """A call over several lines: its arguments in one of their own, or in one each."""
+    items = list(_split(text.removeprefix(_RETURN)))
+    if text.startswith(_RETURN) and len(items) > 1:
+        parts = (
+            line for item in items for line in statement_lines(f"{item},", "", f"{indent}    ")
+        )
+        return [f"{indent}{_RETURN}(", *parts, f"{indent})"]
     start = _last_call(text)
+    target, equals, expression = text.partition(" = ")
+    fits = len(indent) + 4 + len(expression) <= WIDTH
+    head_fits = start is not None and len(indent) + start < WIDTH
+    if equals and fits and (_stands_whole(expression) or not head_fits):
+        return [f"{indent}{target} = (", f"{indent}    {expression}", f"{indent})"]
     if start is None:
         return [f"{indent}{text}"]
     end = _closing(text, start)
@@ -62,9 +75,21 @@ def _outside(text: str) -> Iterator[tuple[int, str, int]]:
 
 
 def _last_call(text: str) -> int | None:
-    """Where the last bracket opens that is inside no other."""
+    """Where the last bracket opens that is inside no other, and has something in it."""
     opening = [i for i, c, depth in _outside(text) if c in _OPEN and depth == 0]
-    return opening[-1] if opening else None
+    filled = [i for i in opening if text[i + 1 : i + 2] not in _CLOSE]
+    return filled[-1] if filled else None
+
+
+def _stands_whole(expression: str) -> bool:
+    """Whether brackets around all of it read better than its last bracket broken up."""
+    outside = [
+        c
+        for i, c, depth in _outside(expression)
+        if depth == 0 and c in _OPERATORS and expression[i - 1 : i + 2] == f" {c} "
+    ]
+    weakest = [c for c in outside if c in "+-"] or outside
+    return len(weakest) > 1 or (bool(outside) and expression[-1] not in _CLOSE)
 
 
 def _closing(text: str, start: int) -> int:

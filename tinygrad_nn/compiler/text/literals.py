@@ -1,6 +1,5 @@
 """Python text for the numbers and small arrays that stand in a program."""
 
-import cmath
 import json
 import math
 from typing import Any
@@ -32,9 +31,9 @@ def literal(value: Any) -> str:
     if type(value) is str:  # in double quotes, as formatters have it
         return json.dumps(value, ensure_ascii=not value.isprintable())
     if type(value) is float:
-        return repr(value) if math.isfinite(value) else _infinite(value)
-    if type(value) is complex and cmath.isfinite(value):
-        return repr(value)
+        return _digits(value) if math.isfinite(value) else _infinite(value)
+    if type(value) is complex:  # the usual spelling loses the sign of zeros
+        return f"complex({literal(value.real)}, {literal(value.imag)})"
     if isinstance(value, np.generic) and value.dtype.kind in "fiubc":
         number = literal(value.item())
         return number if value.dtype == bool else f"{dtype_text(value.dtype)}({number})"
@@ -46,6 +45,11 @@ def literal(value: Any) -> str:
         f"compile: expected an argument that can be written into a program; got "
         f"{type(value).__name__}"
     )
+
+
+def _digits(number: float) -> str:
+    """A number as formatters have it: 1e16, not 1e+16."""
+    return repr(number).replace("e+", "e")
 
 
 def _infinite(value: float) -> str:

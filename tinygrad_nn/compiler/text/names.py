@@ -20,7 +20,7 @@ from ..plan import Memory
 from ..program import Equation, Program, Value
 from .layout import Layout
 
-__all__ = ["Names", "identifier", "names_for"]
+__all__ = ["Names", "function_name", "identifier", "names_for"]
 
 _WORDS = {
     np.matmul: "product", np.add: "added", np.subtract: "difference", np.multiply: "product",
@@ -33,7 +33,9 @@ _WORDS = {
     set_item: "updated", set_flat: "updated", np.take: "picked", add_at: "increased",
     astype: "converted", copy: "copied",
 }  # fmt: skip
-_RESERVED = {*keyword.kwlist, *keyword.softkwlist, *dir(builtins), "np", "math", "state", "new"}
+_OWN = {"np", "math", "state", "new", "init_state", "example_batch", "main"}  # of any program
+_RESERVED = {*keyword.kwlist, *keyword.softkwlist, *dir(builtins), *_OWN}
+_LOOP = {"i", "batch", "result"}  # what stands beside the function in the loop of a saved module
 
 
 def identifier(text: str, otherwise: str = "value") -> str:
@@ -47,12 +49,18 @@ def identifier(text: str, otherwise: str = "value") -> str:
     return f"{plain}_" if plain in _RESERVED else plain
 
 
+def function_name(text: str) -> str:
+    """A name for the function of a program, which nothing else in a saved module has."""
+    name = identifier(text, "step")
+    return f"{name}_step" if name in _LOOP else name
+
+
 class Names:
     """One name for each value, and no name twice."""
 
     def __init__(self, taken: Iterable[str] = ()) -> None:
         self._names: dict[Value, str] = {}
-        self._reserved = {"np", "math", "state", "new", *taken}
+        self._reserved = {*_OWN, *taken}
         self._taken = set(self._reserved)
         self._numbers: dict[str, int] = {}
         self._wanted: dict[str, str] = {}  # what each name was before it got a number

@@ -19,7 +19,7 @@ def returned_text(tree: Any, text: Callable[[Value], str], *, inside: bool = Fal
     if isinstance(tree, tuple):
         items = ", ".join(returned_text(item, text, inside=True) for item in tree)
         items += "," * (len(tree) == 1)
-        return f"({items})" if inside or not tree else items
+        return f"({items})" if inside or len(tree) < 2 else items
     if type(tree) is dict:
         pairs = (f"{literal(k)}: {returned_text(v, text, inside=True)}" for k, v in tree.items())
         return f"{{{', '.join(pairs)}}}"

@@ -75,9 +75,7 @@ class _Module:
         after = [*self._init_state(), *self._batch(), *self._main()]
         head, found, body = source.text.partition("import numpy as np\n")
         if self.arrays:
-            if head.endswith("import math\n\n"):
-                head = head.removesuffix("\n")
-            head += "from pathlib import Path\n\n"
+            head = _with_path(head)
             found += '\nwith np.load(Path(__file__).with_suffix(".npz")) as _file:\n'
             found += "    _data = dict(_file)\n"
         found += "".join(f"{line}\n" for line in constants)
@@ -103,15 +101,15 @@ class _Module:
                 items[key] = self._value(f"state_{key}", value)
         for key, made in self.built.makes.items():
             items.setdefault(key, _empty(made))
+        if not items:
+            return [*lines, "    return {}", ""]
         lines += self._pieces(items)
-        entries = [f"{literal(key)}: {text}," for key, text in items.items()]
-        lines += [
-            "    return {",
-            *(line for entry in entries for line in statement_lines(entry, "", " " * 8)),
-            "    }",
-            "",
-        ]
-        return lines
+        inner = (
+            line
+            for key, text in items.items()
+            for line in statement_lines(f"{literal(key)}: {text},", "", " " * 8)
+        )
+        return [*lines, "    return {", *inner, "    }", ""]
 
     def _pieces(self, items: dict[str, str]) -> list[str]:
         """Add the pieces of longer arrays to the items; the lines that make those arrays."""
@@ -135,12 +133,14 @@ class _Module:
     def _generator(self, key: str, generator: Any) -> list[str]:
         if isinstance(generator, np.random.RandomState):
             made, state = "np.random.RandomState()", generator.get_state(legacy=False)
-            return [f"    {key} = {made}", f"    {key}.set_state({self._tree(key, state)})"]
+            put = statement_lines(f"{key}.set_state({self._tree(key, state)})", "", "    ")
+            return [f"    {key} = {made}", *put]
         kind = type(generator.bit_generator).__name__
         state = generator.bit_generator.state
+        assigned = f"{key}.bit_generator.state = {self._tree(key, state)}"
         return [
             f"    {key} = np.random.Generator(np.random.{kind}())",
-            f"    {key}.bit_generator.state = {self._tree(key, state)}",
+            *statement_lines(assigned, "", "    "),
         ]
 
     def _tree(self, name: str, tree: Any) -> str:
@@ -168,8 +168,8 @@ class _Module:
                 made.append(self._value(f"batch_{name}", np.asarray(data) if value.shape else data))
             else:
                 made.append(self._synthetic(value))
-        returned = statement_lines(f"return {', '.join(made)}" + "," * (len(made) == 1), "", "    ")
-        return [*lines, *returned, ""]
+        returned = ", ".join(made) if len(made) > 1 else f"({made[0]},)"
+        return [*lines, *statement_lines(f"return {returned}", "", "    "), ""]
 
     def _synthetic(self, value: Value) -> str:
         """An expression for random numbers that an argument may be."""
@@ -189,21 +189,43 @@ class _Module:
         return f"rng.standard_normal({value.shape}).astype({dtype})"
 
     def _main(self) -> list[str]:
+        """The loop, in a function of its own: its variables are no buffers of the program."""
         layout, source = self.built.layout, self.built.source
         arguments = ["state"] if source.takes_state else []
-        lines = ["", 'if __name__ == "__main__":']
-        lines += ["    state = init_state()"] if source.takes_state else []
+        lines = ["state = init_state()"] if source.takes_state else []
         if layout.arguments:
-            lines += ["    batch = example_batch()"]
+            lines.append("batch = example_batch()")
             arguments.append("*batch")
         call = f"{layout.name}({', '.join(arguments)})"
-        if not layout.new:
-            return [*lines, f"    print({call})"]
-        lines += [f"    for i in range({_STEPS}):", f"        result = {call}"]
         number = _first_number("result", layout.returned)
-        if number:
-            lines += ["        if i % 10 == 0:", f"            print(i, {number})"]
-        return lines
+        if not layout.new:
+            lines.append(f"print({call})")
+        elif not number:
+            lines += [f"for _ in range({_STEPS}):", f"    {call}"]
+        else:
+            lines += [f"for i in range({_STEPS}):", f"    result = {call}"]
+            lines += ["    if i % 10 == 0:", f"        print(i, {number})"]
+        about = '"""Run the step, and print what it returns."""'
+        body = (line for text in (about, *lines) for line in _indented(text))
+        return ["", "def main():", *body, "", "", 'if __name__ == "__main__":', "    main()"]
+
+
+def _with_path(head: str) -> str:
+    """The head of a module that finds the file beside it, with the imports in their order."""
+    lines = head.split("\n")
+    imports = [i for i, line in enumerate(lines) if line.startswith(("import ", "from "))]
+    standard = [i for i in imports if lines[i] != "import numba"]
+    if standard:
+        lines.insert(standard[-1] + 1, "from pathlib import Path")
+    else:
+        lines[2:2] = ["from pathlib import Path", ""]
+    return "\n".join(lines)
+
+
+def _indented(text: str) -> list[str]:
+    """A line of the loop, within its function."""
+    statement = text.lstrip()
+    return statement_lines(statement, "", " " * (4 + len(text) - len(statement)))
 
 
 def _check_batch(built: Built, batch: Sequence[Any]) -> None:
