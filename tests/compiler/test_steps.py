@@ -266,3 +266,19 @@ def test_a_schedule_of_the_learning_rate_needs_no_new_program(adapt):
     eager.rule = tnn.optim.SGDRule(0.1)
     np.testing.assert_allclose(program(X, Y).item(), step(X, Y).item(), rtol=1e-12)
     np.testing.assert_allclose(program(X, Y).item(), step(X, Y).item(), rtol=1e-12)
+
+
+def test_a_long_program_keeps_integers_where_a_function_takes_nothing_else():
+    def step(x):
+        for _ in range(400):
+            x = np.ldexp(np.sin(x), 1) - 0.5
+        return np.maximum(x, -0.0)
+
+    compiled = tnn.compile(step)
+    np.testing.assert_array_equal(compiled(X), step(X))
+    assert compiled.stats.eager_calls == 0
+
+
+def test_a_maximum_keeps_the_sign_of_the_zero_that_it_is_taken_with():
+    step = lambda x: np.signbit(np.maximum(x, -0.0))
+    np.testing.assert_array_equal(tnn.compile(step)(X), step(X))

@@ -14,7 +14,8 @@ from ..program import Equation, Program, Value
 __all__ = ["with_filled_numbers"]
 
 _LARGEST = 256  # elements
-_BY_NUMBER = {np.power, np.float_power}  # computed in another way where the exponent is a number
+# Computed in another way where the exponent is a number, or taking integers alone for it.
+_BY_NUMBER = {np.power, np.float_power, np.ldexp}
 
 
 def with_filled_numbers(program: Program) -> Program:
