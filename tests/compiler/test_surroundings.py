@@ -367,3 +367,49 @@ def test_frozen_objects_that_hold_more_than_their_fields():
     np.testing.assert_array_equal(compiled(np.ones(2)), [3, 3])
     object.__setattr__(scale, "shift", 5.0)
     np.testing.assert_array_equal(compiled(np.ones(2)), [7, 7])
+
+
+def test_what_appears_after_the_first_call(monkeypatch):
+    class Slotted:
+        __slots__ = ("scale",)
+
+    class Plain:
+        pass
+
+    slotted, plain, x = Slotted(), Plain(), np.ones(2)
+
+    def with_global(x):
+        try:
+            return x * appearing
+        except NameError:
+            return x
+
+    def follow(function, appear):
+        compiled = tnn.compile(function)
+        compiled(x)
+        appear()
+        for _ in range(2):
+            np.testing.assert_array_equal(compiled(x), [3, 3])
+
+    follow(lambda x: x * getattr(slotted, "scale", 1.0), lambda: setattr(slotted, "scale", 3.0))
+    follow(lambda x: x * getattr(plain, "scale", 1.0), lambda: setattr(plain, "scale", 3.0))
+    follow(lambda x: x * getattr(plain, "shared", 1.0), lambda: setattr(Plain, "shared", 3.0))
+    follow(with_global, lambda: monkeypatch.setitem(globals(), "appearing", 3.0))
+    follow(
+        lambda x: x * max(1.0, 2.0),
+        lambda: monkeypatch.setitem(globals(), "max", lambda *numbers: 3.0),
+    )
+
+
+def test_a_global_name_that_the_step_makes(monkeypatch):
+    monkeypatch.delitem(globals(), "made_by_the_step", raising=False)
+
+    def step(x):
+        global made_by_the_step
+        made_by_the_step = x.sum()
+        return x
+
+    compiled = tnn.compile(step)
+    for size in (2, 2, 3):
+        compiled(np.ones(size))
+        assert globals()["made_by_the_step"] == size

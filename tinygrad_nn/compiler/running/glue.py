@@ -133,6 +133,10 @@ def _still(text: _Text, edge: Edge) -> str:
         return f"{text.source(edge.place.source)} is {text.of(edge.value)}"
     if isinstance(edge.place.holder, set):
         return f"{text.of(edge.place.holder)} == {text.of(edge.value)}"
+    if edge.value is ABSENT:
+        holder, key = text.of(edge.place.holder), edge.place.key
+        named = f"{text.of(key)} not in {holder}"
+        return named if is_keyed(edge.place.holder) else f"not hasattr({holder}, {key!r})"
     return f"{text.place(edge.place)} is {text.of(edge.value)}"
 
 

@@ -8,6 +8,7 @@ edges are compared, so that nothing can change unseen.
 """
 
 import dataclasses
+import dis
 import functools
 import gc
 import re
@@ -30,19 +31,7 @@ import numpy as np
 from ...autograd import Tensor
 from ...autograd.graph import Leaf
 from ...primitives import Primitive
-from .places import ABSENT, Part, Place, Size, is_keyed, is_record
-
-__all__ = [
-    "ABSENT",
-    "Edge",
-    "Part",
-    "Place",
-    "Size",
-    "Surroundings",
-    "is_constant",
-    "is_keyed",
-    "is_record",
-]
+from .places import ABSENT, Part, Place, Size, is_record
 
 __all__ = ["Edge", "Surroundings", "is_constant"]
 
@@ -128,6 +117,8 @@ class Surroundings:
 
     def _edge(self, place: Place, value: Any) -> None:
         self.edges.append(Edge(place, value))
+        if value is ABSENT:
+            return
         if is_record(value):
             self.edges.append(Edge(Part(place, "__class__", place.path), type(value)))
             for field in dataclasses.fields(value):
@@ -186,15 +177,15 @@ class Surroundings:
         if type(namespace) is dict:
             self._contents(Container(namespace, path, is_namespace=True))
         for name in _slots(kind):
-            item = getattr(value, name, ABSENT)
-            if item is not ABSENT:
-                self._edge(Place(value, name, f"{path}.{name}"), item)
+            self._edge(Place(value, name, f"{path}.{name}"), getattr(value, name, ABSENT))
 
     def _enter_class(self, value: type, path: str) -> None:
         """Methods use globals as functions do, and class attributes are attributes."""
         for kind in value.__mro__:
             if kind.__module__.partition(".")[0] in _NOT_WALKED | {_PACKAGE}:
                 continue
+            size = Size(vars(kind), None, f"len(vars({path}))")
+            self.sizes.append(Edge(size, len(vars(kind))))
             for name, item in list(vars(kind).items()):
                 if isinstance(item, _METHODS):
                     self.edges.append(Edge(Place(vars(kind), name, f"{path}.{name}"), item))
@@ -220,8 +211,8 @@ class Surroundings:
         if whole and module.partition(".")[0] in _NOT_WALKED | {_PACKAGE}:
             return
         names = set(_names(value.__code__))
-        for name in sorted(names & namespace.keys()):
-            item = namespace[name]
+        for name in sorted(set(_global_names(value.__code__)) | names & namespace.keys()):
+            item = namespace.get(name, ABSENT)  # one of Python's own names may get another meaning
             if isinstance(item, ModuleType):
                 self._enter_module(item, names, name)
             else:
@@ -238,11 +229,21 @@ class Surroundings:
 
 
 def _names(code: CodeType) -> Iterator[str]:
-    """The names that a function looks up in global namespaces, and those inside it too."""
+    """All names that a function looks up, in modules as well, and those of functions inside it."""
     yield from code.co_names
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
             yield from _names(constant)
+
+
+def _global_names(code: CodeType) -> Iterator[str]:
+    """The global names that a function reads or sets, whether there are any or not yet."""
+    for instruction in dis.get_instructions(code):
+        if instruction.opname in ("LOAD_GLOBAL", "STORE_GLOBAL"):
+            yield instruction.argval
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _global_names(constant)
 
 
 def _filled(cell: CellType) -> bool:
