@@ -181,3 +181,25 @@ def test_what_is_written_into_and_replaced_is_refused():
     with pytest.raises(TraceError, match="does both"):
         tnn.compile(step)(X)
     assert_same({"a": np.ones(3), "b": np.zeros(3)}, state)
+
+
+@pytest.mark.parametrize("swaps", [True, False])
+def test_a_tensor_that_moves_on_to_another_place(swaps):
+    def make():
+        w = tnn.Tensor(X, requires_grad=True)
+        kept = types.SimpleNamespace(before=tnn.Tensor(0 * X), now=tnn.Tensor(X))
+
+        def step(x):
+            nonlocal w
+            kept.before, kept.now = kept.now, kept.before if swaps else w.detach() * 1.0
+            with tnn.no_grad():
+                w += x
+            return kept.before * 1.0, kept.now
+
+        return step, kept
+
+    (step, kept), (other, others) = make(), make()
+    compiled = tnn.compile(other)
+    for i in range(5):
+        assert_same(list(step(X + i)), list(compiled(X + i)))
+        assert_same([kept.before, kept.now], [others.before, others.now])

@@ -117,6 +117,7 @@ class _Outcome:
         self.sinks: list[tuple[Sink, Any]] = []
         self.replaced: list[tuple[Place, Any]] = []
         self.counted: set[str] = set()
+        self.moving: set[Tensor] = set()  # those that another one stands for in the next call
 
     def recipe(self, returned: Any) -> Recipe:
         """The recipe of a run that is over, before all is put back."""
@@ -126,12 +127,15 @@ class _Outcome:
                     f"compile: expected a step that leaves its argument {node.described} as it "
                     f"is; got one that changes it; return the new value"
                 )
+        changes = list(self._changes())
+        stored = _Stored([(place, before) for place, before, _ in changes])
+        self.moving = {t for t in self.run.before if stored.is_all_of(t, self.run.around.edges)}
         for tensor, (_, stand_in) in self.run.before.items():
             self._finish_tensor(tensor, stand_in)
         for traced, value, source in self.run.arrays:
             if traced.value is not value:
                 self.sinks.append((ArraySink(source), self._tree(traced, "")))
-        for place, before, now in self._changes():
+        for place, before, now in changes:
             self._finish_place(place, before, now)
         self._check_written()
         tree = self._tree(returned, "the returned value")
@@ -139,7 +143,6 @@ class _Outcome:
             tuple(self.run.sources), tuple(self.run.trace.equations), tuple(self.outputs),
             self.run.trace.constants,
         )  # fmt: skip
-        stored = _Stored(self.replaced)
         return Recipe(
             program,
             [stored.rebased(source) for source in self.run.sources.values()],
@@ -239,7 +242,7 @@ class _Outcome:
     def _tree(self, value: Any, path: str) -> Any:
         """What is stored or returned, with results in the places of what is traced."""
         if isinstance(value, Tensor):
-            if value in self.run.before:
+            if value in self.run.before and value not in self.moving:
                 return value
             node = value._node
             name = node.name
@@ -300,6 +303,12 @@ class _Stored:
         """The same Tensor, by way of the place that will hold another one."""
         known = self._within.get(id(owner))
         return owner if known is None else PlaceSource(*known)
+
+    def is_all_of(self, tensor: Tensor, edges: Sequence[Edge]) -> bool:
+        """Whether a Tensor stands in nothing but what the step replaces."""
+        return id(tensor) in self._within and not any(
+            edge.value is tensor and self.is_outside(edge) for edge in edges
+        )
 
     def doubled(self, edges: Sequence[Edge]) -> Iterator[tuple[Source, Source]]:
         """Places outside that hold what a stored one holds as well, until the step has run."""
