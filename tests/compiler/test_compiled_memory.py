@@ -203,3 +203,19 @@ def test_a_tensor_that_moves_on_to_another_place(swaps):
     for i in range(5):
         assert_same(list(step(X + i)), list(compiled(X + i)))
         assert_same([kept.before, kept.now], [others.before, others.now])
+
+
+def test_layers_that_change_places():
+    def make():
+        kept = types.SimpleNamespace(a=tnn.nn.Dense(3, 1, rng=0), b=tnn.nn.Dense(3, 1, rng=1))
+
+        def step(x):
+            result = kept.a(x[None])
+            kept.a, kept.b = kept.b, kept.a
+            return result
+
+        return step
+
+    step, compiled = make(), tnn.compile(make())
+    for i in range(5):
+        assert_same(step(X + i), compiled(X + i))

@@ -32,7 +32,7 @@ from .slots import (
     TensorSource,
     Within,
 )
-from .surroundings import Edge, Surroundings, is_constant
+from .surroundings import Edge, Surroundings
 from .traced import Traced
 
 __all__ = ["Recipe", "is_number", "is_tracing", "trace_step"]
@@ -121,12 +121,7 @@ class _Outcome:
 
     def recipe(self, returned: Any) -> Recipe:
         """The recipe of a run that is over, before all is put back."""
-        for tensor, node in self.run.handed_in:
-            if tensor._node is not node:
-                raise TraceError(
-                    f"compile: expected a step that leaves its argument {node.described} as it "
-                    f"is; got one that changes it; return the new value"
-                )
+        self._check_handed_in()
         changes = list(self._changes())
         stored = _Stored([(place, before) for place, before, _ in changes])
         self.moving = {t for t in self.run.before if stored.is_all_of(t, self.run.around.edges)}
@@ -171,6 +166,15 @@ class _Outcome:
                 if self.run.absent_gradients
             ],
         )
+
+    def _check_handed_in(self) -> None:
+        """Refuse to change Tensors that are arguments, and data."""
+        for tensor, node in self.run.handed_in:
+            if tensor._node is not node:
+                raise TraceError(
+                    f"compile: expected a step that leaves its argument {node.described} as it "
+                    f"is; got one that changes it; return the new value"
+                )
 
     def _check_written(self) -> None:
         """Refuse to write into what is replaced as well: which of the two comes first?"""
@@ -273,6 +277,10 @@ class _Outcome:
         return Result(len(self.outputs) - 1)
 
 
+# What a program reads anew in each call, wherever it stands by then.
+_FOLLOWED = (Tensor, np.ndarray, dict, list, tuple, np.random.Generator, np.random.RandomState)
+
+
 class _Stored:
     """The places that a step stores into, and the containers that were there before."""
 
@@ -319,9 +327,9 @@ class _Stored:
 
     def is_guarded(self, edge: Edge) -> bool:
         """Whether the program counts on what stands there, which no source reads."""
-        if isinstance(edge.place, Size) or not is_constant(edge.value):
+        if isinstance(edge.place, Size) or isinstance(edge.value, _FOLLOWED):
             return self.is_outside(edge)
-        return True
+        return True  # a number, or an object such as a layer, that the trace took for what it is
 
     def guard(self, edge: Edge) -> Edge:
         """An edge, by way of the place that will hold another container."""
