@@ -28,6 +28,7 @@ from .tracing.slots import (
     FreshTensor,
     GradientSink,
     GradientSource,
+    Key,
     PlaceSource,
     Result,
     Sink,
@@ -39,7 +40,7 @@ from .tracing.slots import Source as Origin
 
 _LONG = 300  # equations
 
-__all__ = ["Built", "Key", "build"]
+__all__ = ["Built", "build"]
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ def build(recipe: Recipe, name: str, arguments: Sequence[Any], target: Target) -
     """
     teaching = target.name == "teaching"
     origins = dict(zip(recipe.program.inputs, recipe.sources, strict=True))
-    keys = _Keys(recipe, replace(recipe.program), origins)
+    keys = _Keys(recipe, origins)
     program = improved(keys.program, target.name)
     used = set(program.inputs)
     returned = _as_returned(recipe.returned, program.outputs)
@@ -126,25 +127,26 @@ def build(recipe: Recipe, name: str, arguments: Sequence[Any], target: Target) -
     plan = plan_memory(program, layout.state, slots, {*values_in(returned)} - slots.keys())
     source = emit(program, layout, None if teaching else plan, rules=teaching)
     return Built(
-        source,
-        program,
-        plan,
-        layout,
-        loaded(source),
-        [origins[v].position for v in layout.arguments],  # type: ignore[union-attr]
-        reads,
-        {key: v for v, key in keys.old.items() if v in used},
-        {key: value for key, value in state.new if isinstance(value, Value)},
-        state.packs,
-        keys.writes,
-        recipe.returned,
+        source=source,
+        program=program,
+        plan=plan,
+        layout=layout,
+        function=loaded(source),
+        positions=[origins[v].position for v in layout.arguments],  # type: ignore[union-attr]
+        reads=reads,
+        kinds={key: v for v, key in keys.old.items() if v in used},
+        makes={key: value for key, value in state.new if isinstance(value, Value)},
+        packs=state.packs,
+        writes=keys.writes,
+        returned=recipe.returned,
     )
 
 
 class _Keys:
     """The keys of the state: a name for each part of it that is read or written."""
 
-    def __init__(self, recipe: Recipe, program: Program, origins: Mapping[Value, Origin]) -> None:
+    def __init__(self, recipe: Recipe, origins: Mapping[Value, Origin]) -> None:
+        program = recipe.program
         self._names = Names()
         self._by_origin: dict[Any, str] = {}
         self.old: dict[Value, str] = {}
@@ -152,7 +154,6 @@ class _Keys:
             # A gradient of before is read only if the step adds to it.
             if not isinstance(origin, ArgumentSource):
                 self.old[value] = self._key(origin, value.name)
-        self._indices = itertools.count(len(program.outputs))
         self._fresh: list[Equation] = []
         self._makers = {o: e for e in program.equations for o in e.outputs}
         self.outputs = list(program.outputs)
@@ -175,7 +176,8 @@ class _Keys:
         """A tree of what is stored, with keys of the new state in the places of results."""
         if isinstance(tree, Result):
             key = self._sink_key(sink, path)
-            self.new.append((key, self._own(tree.number)))
+            self._make_its_own(tree.number)
+            self.new.append((key, tree.number))
             return Key(key)
         if isinstance(tree, FreshTensor):
             return tree._replace(value=self._keyed(sink, tree.value, path))
@@ -218,29 +220,18 @@ class _Keys:
         self._fresh.append(Equation(copy, (value,), {}, (fresh,)))
         return fresh
 
-    def _own(self, index: int) -> int:
-        """The number of an output that is an array of its own, made by an equation alone."""
+    def _make_its_own(self, index: int) -> None:
+        """Make an output an array of its own, which an equation makes and nothing looks into."""
         value = self.outputs[index]
         if not isinstance(value, Value) or value.weak or not value.shape:
-            return index
+            return
         maker = self._makers.get(value)
-        if maker is not None and maker.view is None:
-            return index
-        fresh = Value(value.shape, value.dtype)
-        self._fresh.append(Equation(copy, (value,), {}, (fresh,)))
-        self.outputs[index] = fresh
-        return index
+        if maker is None or maker.view is not None:
+            self.outputs[index] = self._copied(value)
 
 
 def _data(argument: Any) -> Any:
     return argument._node.value if isinstance(argument, Tensor) else argument
-
-
-@dataclass(frozen=True)
-class Key:
-    """In a tree: what the new state has by this name."""
-
-    name: str
 
 
 def _as_returned(tree: Any, outputs: Sequence[Any]) -> Any:

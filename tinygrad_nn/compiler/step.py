@@ -344,8 +344,8 @@ class CompiledStep:
             names,
             static,
             varying,
-            absent_gradients,
-            guarded,
+            absent_gradients=absent_gradients,
+            guarded=guarded,
         )
 
 

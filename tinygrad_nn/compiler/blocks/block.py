@@ -14,7 +14,7 @@ import numpy as np
 from ..._typing import Shape
 from ..passes.dead import without_dead_code
 from ..program import Equation, Program, Value, check
-from .groups import Group, grouped, is_elementwise, reduced_axes, with_groups, without_broadcasts
+from .groups import Group, can_join, grouped, reduced_axes, with_groups, without_broadcasts
 from .scalar_text import can_be_scalar
 from .target import Target
 
@@ -64,7 +64,7 @@ class Block:
         if not self.is_cut(operand) or operand.shape != output.shape:
             return False
         return max(reads, default=-1) < write or (
-            reads[-1] == write and is_elementwise(self.equations[write])
+            reads[-1] == write and can_join(self.equations[write])
         )
 
     def __call__(self, *arrays: Any) -> Any:
@@ -110,7 +110,7 @@ def _needed_afterwards(
     own = set(group.equations)
     return [
         v
-        for v in (e.output for e in group.equations if is_elementwise(e))
+        for v in (e.output for e in group.equations if can_join(e))
         if v in results or any(user not in own for user in users.get(v, ()))
     ]
 
@@ -134,7 +134,7 @@ def _block_of(
     selects = any(e.function is np.where for e in equations)
     if len(equations) < _SHORTEST or not target.is_worth(size, len(equations), selects):
         return None
-    sums = tuple(e for e in equations if not is_elementwise(e))
+    sums = tuple(e for e in equations if not can_join(e))
     outputs = tuple(_needed_afterwards(group, users, results))
     inputs = _inputs(equations)
     flat = _is_flat(group)
@@ -144,7 +144,7 @@ def _block_of(
 
 def _is_sum_of_rows(equation: Equation) -> bool:
     """Whether the sums of the parts are arrays, which take memory if there are many parts."""
-    is_sum = not is_elementwise(equation)
+    is_sum = not can_join(equation)
     return is_sum and equation.output.size > 1 and 0 in reduced_axes(equation)
 
 
@@ -157,7 +157,7 @@ def _inputs(equations: Sequence[Equation]) -> tuple[Value, ...]:
 def _is_flat(group: Group) -> bool:
     """Whether all operands are of the group's shape or scalars, and all sums over all axes."""
     every = frozenset(range(len(group.shape)))
-    sums = [e for e in group.equations if not is_elementwise(e)]
+    sums = [e for e in group.equations if not can_join(e)]
     return all(v.shape in ((), group.shape) for v in _inputs(group.equations)) and all(
         reduced_axes(e) == every for e in sums
     )

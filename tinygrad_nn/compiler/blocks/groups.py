@@ -20,8 +20,8 @@ from ..text.expressions import path_of
 
 __all__ = [
     "Group",
+    "can_join",
     "grouped",
-    "is_elementwise",
     "is_sum",
     "reduced_axes",
     "with_groups",
@@ -45,8 +45,8 @@ class Group:
     made: set[Value] = field(default_factory=set)  # element by element; not what is reduced
 
 
-def is_elementwise(equation: Equation) -> bool:
-    """Whether each element of the output follows from the elements at its place alone."""
+def can_join(equation: Equation) -> bool:
+    """Whether a call can be computed with others in one loop: by elements, in dtypes that fit."""
     function, kwargs = equation.function, equation.kwargs
     if len(equation.outputs) != 1 or equation.effect or equation.output.weak:
         return False
@@ -131,7 +131,7 @@ class _Grouping:
         else:
             group.equations.append(equation)
             ready = group.number
-            if is_elementwise(equation):
+            if can_join(equation):
                 group.made.add(equation.output)
         self._ready.update(dict.fromkeys(equation.outputs, ready))
 
@@ -141,7 +141,7 @@ class _Grouping:
             known = group is not None and equation.args[0] in group.made
             return group if known and self.accepted(equation) else None
         shape = equation.output.shape if equation.outputs else ()
-        if not shape or not is_elementwise(equation) or equation.output.size < self.least:
+        if not shape or not can_join(equation) or equation.output.size < self.least:
             return None
         if not self.accepted(equation):
             return None
@@ -215,7 +215,7 @@ def without_broadcasts(program: Program) -> Program:
     for equation in program.equations:
         if equation.function is np.broadcast_to and isinstance(equation.args[0], Value):
             narrow[equation.output] = equation.args[0]
-        elif is_elementwise(equation):
+        elif can_join(equation):
             equation = equation.with_inputs(dict(_narrowed(equation, narrow)))
         kept.append(equation)
     return replace(program, equations=tuple(kept))

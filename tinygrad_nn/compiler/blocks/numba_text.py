@@ -15,7 +15,7 @@ from ..text.literals import dtype_text, literal
 from ..text.names import Names
 from .block import Block
 from .block_text import folded
-from .groups import is_elementwise, reduced_axes
+from .groups import can_join, reduced_axes
 from .scalar_text import loop_dtypes, scalar_template
 from .single import NAMES as SINGLE_NAMES
 from .single import single_text
@@ -182,7 +182,7 @@ class NumbaText:
             if value.shape:
                 yield f"{self.names[value]} = {self._element(value)}"
         for equation in block.equations:
-            if is_elementwise(equation):
+            if can_join(equation):
                 yield f"{self.names[equation.output]} = {self._scalar(equation)}"
                 if equation.output in block.outputs:
                     yield f"{self._element(equation.output)} = {self.names[equation.output]}"

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..operations import astype, copy
 from ..program import Equation, Value
-from .groups import is_elementwise, is_sum
+from .groups import can_join, is_sum
 
 __all__ = ["can_be_scalar", "loop_dtypes", "scalar_template"]
 
@@ -68,7 +68,7 @@ def can_be_scalar(equation: Equation) -> bool:
         return False
     if is_sum(equation):
         return equation.function in (np.sum, np.add.reduce, np.mean)
-    return is_elementwise(equation) and scalar_template(equation) is not None
+    return can_join(equation) and scalar_template(equation) is not None
 
 
 def loop_dtypes(equation: Equation) -> tuple[np.dtype, ...] | None:

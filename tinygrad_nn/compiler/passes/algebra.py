@@ -175,7 +175,7 @@ class _Known:
 
         And the mean of −x is that of x, negated: rounding knows no sign.
         """
-        maker = self.makers.get(equation.args[0]) if _is_value(equation.args[:1]) else None
+        maker = self.makers.get(equation.args[0]) if _is_one_value(equation.args[:1]) else None
         if equation.function is np.mean and maker and maker.function is np.negative:
             mean = Value(equation.output.shape, equation.output.dtype)
             self._keep(replace(equation, args=maker.args, outputs=(mean,)))
@@ -228,7 +228,7 @@ class _Known:
         return number.item() if equation.function in (set_item, add_at) else number
 
 
-def _is_value(operands: tuple[Any, ...]) -> bool:
+def _is_one_value(operands: tuple[Any, ...]) -> bool:
     return len(operands) == 1 and isinstance(operands[0], Value)
 
 

@@ -11,7 +11,6 @@ import numpy as np
 
 from ...autograd import Node, Tensor, rebind
 from ...primitives import without_scalar
-from ..build import Key
 from ..tracing.places import ABSENT, Part, Place, Size, is_keyed
 from ..tracing.slots import (
     ArgumentSource,
@@ -19,6 +18,7 @@ from ..tracing.slots import (
     FreshTensor,
     GradientSink,
     GradientSource,
+    Key,
     Owner,
     PlaceSink,
     PlaceSource,

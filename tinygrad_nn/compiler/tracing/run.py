@@ -68,9 +68,7 @@ class Recipe:
     counted: set[str] = field(default_factory=set)  # Python numbers it changed
     aliases: list[tuple[Source, Source]] = field(default_factory=list)  # which are one array
     tracked: list[tuple[Owner, bool]] = field(default_factory=list)  # which require a gradient
-    collected: list[tuple[Owner, bool]] = field(
-        default_factory=list
-    )  # which have one, if it counts
+    collected: list[tuple[Owner, bool]] = field(default_factory=list)  # which have one, if asked
 
 
 def trace_step(
@@ -80,6 +78,7 @@ def trace_step(
     names: Sequence[str],
     static: Container[int],
     varying: set[str],
+    *,
     absent_gradients: bool,
     guarded: bool,
 ) -> Recipe:
@@ -139,28 +138,28 @@ class _Outcome:
             self.run.trace.constants,
         )  # fmt: skip
         return Recipe(
-            program,
-            [stored.rebased(source) for source in self.run.sources.values()],
-            self.sinks,
-            tree,
-            [
+            program=program,
+            sources=[stored.rebased(source) for source in self.run.sources.values()],
+            sinks=self.sinks,
+            returned=tree,
+            guards=[
                 stored.guard(edge)
                 for edge in (*self.run.around.edges, *self.run.around.sizes)
                 if stored.is_guarded(edge)
                 and edge.place.path not in self.run.varying
                 and not is_record(edge.value)  # its fields are, in whatever object stands there
             ],
-            self.run.trace.gradients,
-            self.counted,
-            [
+            gradients=self.run.trace.gradients,
+            counted=self.counted,
+            aliases=[
                 *((stored.rebased(a), stored.rebased(b)) for a, b in self.run.aliases),
                 *stored.doubled(self.run.around.edges),
             ],
-            [
+            tracked=[
                 (stored.owner(self.run.owners[t]), node.tracked)
                 for t, (node, _) in self.run.before.items()
             ],
-            [
+            collected=[
                 (stored.owner(self.run.owners[tensor]), self.run.gradients[tensor] is not None)
                 for tensor in self.run.gradients
                 if self.run.absent_gradients

@@ -12,6 +12,7 @@ __all__ = [
     "FreshTensor",
     "GradientSink",
     "GradientSource",
+    "Key",
     "Owner",
     "PlaceSink",
     "PlaceSource",
@@ -101,6 +102,12 @@ class GradientSource(NamedTuple):
 
 
 Source = ArgumentSource | TensorSource | GradientSource | PlaceSource
+
+
+class Key(NamedTuple):
+    """In a tree: what the new state has by this name."""
+
+    name: str
 
 
 def identity(origin: Any) -> Any:

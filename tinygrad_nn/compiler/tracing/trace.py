@@ -156,7 +156,7 @@ class Trace:
     def constant(self, array: Array) -> Value:
         """A plain array that the step computes with, as a constant of the program."""
         _, value = self._known.get(id(array), (None, None))
-        if value is not None and _equal(self.constants[value], array):
+        if value is not None and _has_content(self.constants[value], array):
             return value
         copy = np.array(array)  # nobody else writes into this one
         value = Value(copy.shape, copy.dtype)
@@ -228,7 +228,7 @@ def _user_site() -> tuple[CodeType | None, int]:
     return None, -1
 
 
-def _equal(a: Array, b: Array) -> bool:
+def _has_content(a: Array, b: Array) -> bool:
     return a.dtype == b.dtype and np.array_equal(a, b, equal_nan=a.dtype.kind == "f")
 
 
