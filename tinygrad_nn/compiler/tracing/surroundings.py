@@ -33,7 +33,7 @@ from ...autograd.graph import Leaf
 from ...primitives import Primitive
 from .places import ABSENT, Part, Place, Size, is_record
 
-__all__ = ["Edge", "Surroundings", "is_constant"]
+__all__ = ["Edge", "Surroundings"]
 
 _PACKAGE = __name__.partition(".")[0]
 _NOT_WALKED = frozenset(sys.stdlib_module_names) | {"numpy", "builtins"}
@@ -43,11 +43,6 @@ _HOLDERS = {"types.SimpleNamespace", "argparse.Namespace", "collections.UserDict
             "collections.UserList"}  # fmt: skip
 _CLOSED = (ModuleType, BuiltinFunctionType, CodeType, np.ufunc, Leaf, Primitive)
 _METHODS = (FunctionType, staticmethod, classmethod, property)
-
-
-def is_constant(value: Any) -> bool:
-    """Whether a trace takes a value for what it is, instead of replacing it."""
-    return isinstance(value, _NUMBERS)
 
 
 class Edge(NamedTuple):
