@@ -1,10 +1,12 @@
 """Compiled steps beside the same steps run eagerly: the same results, the same state after each."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 import tinygrad_nn as tnn
-from tinygrad_nn.errors import TraceError
+from tinygrad_nn.errors import ArgumentError, TraceError
 
 RNG = np.random.default_rng(0)
 X, Y = RNG.normal(size=(10, 3)), RNG.normal(size=(10, 2))
@@ -282,3 +284,57 @@ def test_a_long_program_keeps_integers_where_a_function_takes_nothing_else():
 def test_a_maximum_keeps_the_sign_of_the_zero_that_it_is_taken_with():
     step = lambda x: np.signbit(np.maximum(x, -0.0))
     np.testing.assert_array_equal(tnn.compile(step)(X), step(X))
+
+
+SCHEDULES = {
+    "halved": lambda o, counts, epoch: setattr(o, "learning_rate", o.learning_rate * 0.5),
+    "of an argument": lambda o, counts, epoch: setattr(o, "learning_rate", 0.1 / (1 + epoch)),
+    "of a count": lambda o, counts, epoch: setattr(o, "learning_rate", 0.9 ** counts["steps"]),
+    "rule": lambda o, counts, epoch: setattr(
+        o, "rule", dataclasses.replace(o.rule, learning_rate=o.rule.learning_rate * 0.5)
+    ),
+}
+
+
+@pytest.mark.parametrize("optimizer", [tnn.optim.SGD, tnn.optim.Adam])
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_a_schedule_within_the_step(name, optimizer):
+    def run(compiling):
+        model, counts = tnn.nn.Dense(3, 2, rng=0), {"steps": 0}
+        optimizing = optimizer(model.parameters(), 0.1)
+
+        def step(x, y, epoch):
+            loss = tnn.losses.mean_squared_error(y, model(x))
+            optimizing.zero_grad()
+            loss.backward()
+            counts["steps"] += 1
+            SCHEDULES[name](optimizing, counts, epoch)
+            optimizing.step()
+            return loss
+
+        step = tnn.compile(step) if compiling else step
+        losses = [step(X, Y, epoch).item() for epoch in range(6)]
+        assert type(optimizing.learning_rate) is float
+        if compiling:
+            assert step.stats.eager_calls == 0
+            assert step.stats.traces == (2 if name == "of an argument" else 1)
+            assert step.source.count("np.sqrt") == (optimizer is tnn.optim.Adam)  # one update
+        return [*losses, optimizing.learning_rate]
+
+    np.testing.assert_allclose(run(True), run(False), rtol=1e-12)
+
+
+def test_a_schedule_that_leaves_its_range_raises_the_errors_of_the_rule():
+    model = tnn.nn.Dense(3, 2, rng=0)
+    optimizer = tnn.optim.SGD(model.parameters(), 0.1)
+
+    @tnn.compile
+    def step(x, epoch):
+        optimizer.learning_rate = 0.1 * (2 - epoch)
+        return model(x)
+
+    step(X, 0)
+    step(X, 1)
+    with pytest.raises(ArgumentError, match=r"0 <= learning_rate < inf; got -0\.1"):
+        step(X, 3)
+    assert optimizer.learning_rate == 0.1

@@ -13,11 +13,12 @@ from .blocks.block import blocked
 from .blocks.kernel_cache import stored
 from .blocks.target import Target
 from .operations import copy
-from .packing import Pack, State, packed
+from .packing import packed
 from .passes import improved, without_dead_code
 from .passes.numbers import with_filled_numbers
 from .plan import Plan, plan_memory
 from .program import Equation, Program, Value, check, values_in
+from .state import Pack, State
 from .text.emit import emit
 from .text.layout import Layout, Source
 from .text.names import Names, function_name, identifier

@@ -8,49 +8,17 @@ are pieces, and the update is written once. Element by element, the result is th
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any
 
-from .._typing import Array
 from .kinds import is_elementwise
 from .operations import ARITHMETIC, expect_finite, piece, side_by_side
 from .program import Equation, Origin, Program, Value, substitute
+from .state import Pack, State, starts
 
-__all__ = ["Pack", "State", "packed"]
+__all__ = ["packed"]
 
 _STATE = Origin(phase="")  # the pieces of the state belong to no phase
 _LARGEST = 2**14  # elements of a parameter whose update costs more in calls than in arithmetic
-
-
-class Pack(NamedTuple):
-    """One part of the state that is made of several."""
-
-    key: str
-    parts: tuple[str, ...]  # the keys of its pieces, in order
-    values: tuple[Value, ...]  # what the pieces are; numbers are one and the same
-
-    @property
-    def is_number(self) -> bool:
-        """Whether it is a Python number that all of them share."""
-        return self.values[0].weak
-
-    @property
-    def starts(self) -> list[int]:
-        """Where its pieces begin."""
-        return [start for start, _ in _starts(self.values)]
-
-    def pieces(self, whole: Array) -> list[Array]:
-        """The views of an array that are its parts."""
-        return [piece(whole, start, v.shape) for start, v in _starts(self.values)]
-
-
-@dataclass(frozen=True)
-class State:
-    """The parts of the state that a program reads and makes, by their keys."""
-
-    old: Mapping[Value, str]
-    new: Sequence[tuple[str, Any]]
-    returned: frozenset[Value] = frozenset()  # what the step hands out besides
-    packs: Sequence[Pack] = ()
 
 
 def packed(program: Program, state: State, now: Callable[[str], Any]) -> tuple[Program, State]:
@@ -90,11 +58,31 @@ def _groups(program: Program, state: State) -> Iterator[list[_Update]]:
 def _updates(program: Program, state: State) -> Iterator[_Update]:
     """The updates of a program: connected equations between the old state and the new."""
     makers = {e.output: e for e in program.equations if _belongs(e)}
+    shared = _shared_numbers(state, makers)
+    makers = {v: e for v, e in makers.items() if e not in shared}
     users = program.users()
     outputs = [(key, v) for key, v in state.new if isinstance(v, Value) and v in makers]
+    owner = _connected([v for _, v in outputs], makers)
+    parts: dict[int, list[Equation]] = {}
+    for equation in program.equations:
+        if equation in owner:
+            parts.setdefault(owner[equation], []).append(equation)
+    for root, equations in parts.items():
+        own = tuple((key, v) for key, v in outputs if owner[makers[v]] == root)
+        inside = {e.output for e in equations}
+        leaving = {v for v in inside if any(u not in owner for u in users.get(v, []))}
+        leaving |= inside & state.returned
+        if not leaving:
+            update = _as_update(equations, own, state)
+            if update is not None:
+                yield update
+
+
+def _connected(outputs: Sequence[Value], makers: Mapping[Value, Equation]) -> dict[Equation, int]:
+    """The equations between some values and the old state, with the number of their part."""
     owner: dict[Equation, int] = {}  # which output's part an equation is of
     same = list(range(len(outputs)))
-    for i, (_, value) in enumerate(outputs):
+    for i, value in enumerate(outputs):
         waiting = [value]
         while waiting:
             equation = makers.get(waiting.pop())
@@ -105,19 +93,23 @@ def _updates(program: Program, state: State) -> Iterator[_Update]:
                 continue
             owner[equation] = i
             waiting += equation.inputs
-    order = {equation: i for i, equation in enumerate(program.equations)}
-    parts: dict[int, list[Equation]] = {}
-    for equation in sorted(owner, key=order.__getitem__):
-        parts.setdefault(_root(same, owner[equation]), []).append(equation)
-    for root, equations in parts.items():
-        own = tuple(o for i, o in enumerate(outputs) if _root(same, i) == root)
-        inside = {e.output for e in equations}
-        leaving = {v for v in inside if any(u not in owner for u in users.get(v, []))}
-        leaving |= inside & state.returned
-        if not leaving:
-            update = _as_update(equations, own, state)
-            if update is not None:
-                yield update
+    return {equation: _root(same, i) for equation, i in owner.items()}
+
+
+def _shared_numbers(state: State, makers: Mapping[Value, Equation]) -> set[Equation]:
+    """Numbers that several updates need, such as a learning rate that the step computes."""
+    arrays = {v: e for v, e in makers.items() if not v.weak}
+    owner = _connected([v for _, v in state.new if isinstance(v, Value) and v in arrays], arrays)
+    needed_by: dict[Equation, set[int]] = {}
+    for equation, part in owner.items():
+        waiting = list(equation.inputs)
+        while waiting:
+            number = makers.get(waiting.pop())
+            if number is None or number in owner or part in needed_by.get(number, ()):
+                continue
+            needed_by.setdefault(number, set()).add(part)
+            waiting += number.inputs
+    return {number for number, parts in needed_by.items() if len(parts) > 1}
 
 
 def _belongs(equation: Equation) -> bool:
@@ -289,7 +281,7 @@ class _Packing:
         pack = Pack(self._key(parts, "parameters"), parts, tuple(role))
         self.packs.append(pack)
         self.old[flat] = pack.key
-        for start, value in _starts(role):
+        for start, value in starts(role):
             args = (flat, start, value.shape)
             self.views.append(Equation(piece, args, {}, (value,), _STATE, view=flat))
         return flat
@@ -380,10 +372,3 @@ class _Packing:
                 args = [a for a in args if a not in join.args]
                 args.append(join.output)
         return replace(equation, args=tuple(args))
-
-
-def _starts(role: Sequence[Value]) -> Iterator[tuple[int, Value]]:
-    start = 0
-    for value in role:
-        yield start, value
-        start += value.size

@@ -5,7 +5,6 @@ from dataclasses import replace
 
 from ..autograd import Tensor, rebind
 from ..errors import ArgumentError, GradientError
-from ..primitives import Deferred
 from .rules import AdamRule, Rule, SGDRule, State
 
 __all__ = ["SGD", "Adam", "Optimizer"]
@@ -53,8 +52,6 @@ class Optimizer:
 
     @learning_rate.setter
     def learning_rate(self, value: float) -> None:
-        if isinstance(value, Deferred):
-            value.refuse("learning_rate, which a compiled step cannot set, = a value")
         self.rule = replace(self.rule, learning_rate=value)  # type: ignore[type-var]
 
     def step(self) -> None:

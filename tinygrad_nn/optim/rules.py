@@ -12,7 +12,8 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 
 from .._typing import Array
-from ..errors import ArgumentError, TraceError
+from ..errors import ArgumentError
+from ..primitives import Deferred, ensure_within
 
 __all__ = ["AdamRule", "Rule", "SGDRule", "State"]
 
@@ -108,17 +109,19 @@ def _set_numbers(rule: Any, **limits: float) -> None:
 
     A NumPy float64 would turn float32 parameters into float64.
     """
+    kind = type(rule).__name__.removesuffix("Rule")
     for name, limit in limits.items():
         given = getattr(rule, name)
+        expected, remedy = f"{kind}: expected a number 0 <= {name} < {limit}", "choose one there"
+        if isinstance(given, Deferred):
+            if not given.is_number:
+                given.refuse(f"the {name}")
+            ensure_within(given, 0, math.nextafter(limit, 0), expected, remedy)
+            continue
         try:
             value = math.nan if isinstance(given, str) else float(given)
-        except TraceError:
-            raise
         except (TypeError, ValueError):
             value = math.nan
         if not 0 <= value < limit:
-            kind = type(rule).__name__.removesuffix("Rule")
-            raise ArgumentError(
-                f"{kind}: expected a number 0 <= {name} < {limit}; got {given!r}; choose one there"
-            )
+            raise ArgumentError(f"{expected}; got {given!r}; {remedy}")
         object.__setattr__(rule, name, value)  # the dataclass is frozen once it is made

@@ -32,6 +32,11 @@ class Deferred(ABC):
     def dtype(self) -> Any:
         """The dtype of the elements."""
 
+    @property
+    @abstractmethod
+    def is_number(self) -> bool:
+        """Whether it stands for a Python number, which has no dtype of its own."""
+
     @abstractmethod
     def private(self) -> "Deferred":
         """The same value, where nobody who holds this array can write into it."""

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from ..packing import Pack
 from ..program import Value
+from ..state import Pack
 
 __all__ = ["Bank"]
 

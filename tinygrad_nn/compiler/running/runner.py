@@ -82,7 +82,7 @@ class Runner:
         for pack in self.built.packs:
             if pack.parts[0] in state:
                 parts = [state[part] for part in pack.parts]
-                if pack.is_number and any(part != parts[0] for part in parts):
+                if pack.is_number and not all(_is_same_number(p, parts[0]) for p in parts):
                     return False  # counters that are one in the program
                 state[pack.key] = parts[0] if pack.is_number else _joined(parts)
         self._state = state

@@ -39,11 +39,10 @@ def check_lines(equation: Equation, text: Callable[[Value], str]) -> list[Line]:
         # Read without their signs, negative numbers are very large ones: one look is enough.
         unsigned = f"np.uint{8 * value.dtype.itemsize}"
         return [Line(0, f"if {name}.view({unsigned}).max() > {literal(high)}:"), error]
-    least, largest = (f"{name}.min()", f"{name}.max()") if value.shape else (name, name)
-    return [
-        Line(0, f"if not ({literal(low)} <= {least} and {largest} <= {literal(high)}):"),
-        error,
-    ]
+    if not value.shape:
+        return [Line(0, f"if not {literal(low)} <= {name} <= {literal(high)}:"), error]
+    within = f"{literal(low)} <= {name}.min() and {name}.max() <= {literal(high)}"
+    return [Line(0, f"if not ({within}):"), error]
 
 
 def _finite(names: list[str]) -> list[Line]:

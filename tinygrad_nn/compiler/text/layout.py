@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..._typing import Array
-from ..packing import Pack
 from ..program import Value
+from ..state import Pack
 
 __all__ = ["Layout", "Source"]
 

@@ -69,6 +69,11 @@ class Place(NamedTuple):
         else:
             setattr(holder, self.key, value)
 
+    @property
+    def identity(self) -> tuple[Any, ...]:
+        """What tells it apart from other places, however it was come by."""
+        return id(self.holder), self.key
+
 
 class Size(Place):
     """How much is in a container: what is added to it has no place yet."""
@@ -94,6 +99,11 @@ class Part(Place):
         changed = copy.copy(self.holder.get())
         object.__setattr__(changed, self.key, value)
         self.holder.set(changed)
+
+    @property
+    def identity(self) -> tuple[Any, ...]:
+        """What tells it apart: the place of the object, and the field."""
+        return *self.holder.identity, self.key
 
     @property
     def whole(self) -> Place:

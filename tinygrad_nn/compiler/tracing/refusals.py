@@ -42,7 +42,7 @@ _REMEDIES = {
     "numpy.asarray": "pass arrays in place of lists, join traced ones by np.stack, and leave "
     "functions that compute with plain numbers, such as metrics, to what the step returns",
     "float": "return the Tensor, and write x ** 0.5 or np.sqrt(x) in place of math.sqrt(x)",
-    "learning_rate": "set it before the step is called",
+    "the learning_rate": "compute it from Python numbers, by + - * / and **, or outside",
     "the digits": "return the Tensor, and print what the step returns",
 }
 _REMEDY = (

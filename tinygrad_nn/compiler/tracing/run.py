@@ -177,12 +177,12 @@ class _Outcome:
 
     def _check_written(self) -> None:
         """Refuse to write into what is replaced as well: which of the two comes first?"""
-        replaced = {(id(place.holder), place.key) for place, _ in self.replaced}
+        replaced = {place.identity for place, _ in self.replaced}
         for sink, _ in self.sinks:
             source = sink.source if isinstance(sink, ArraySink) else None
             if not isinstance(source, PlaceSource):
                 continue
-            if (id(source.place.holder), source.place.key) in replaced:
+            if source.place.identity in replaced:
                 raise TraceError(
                     f"compile: expected a step that writes into {source.place.path}, or replaces "
                     f"it; got one that does both; write x = x + y in place of x += y"
@@ -220,8 +220,11 @@ class _Outcome:
             for key in keys:
                 place = container.place(key)
                 before = copy.get(key, ABSENT) if isinstance(copy, dict) else copy[key]
-                if not place.holds(before):
-                    yield place, before, place.get()
+                now = place.get()
+                # Of a frozen object, the fields are places: those that the step changes follow.
+                same_kind = is_record(before) and is_record(now) and type(now) is type(before)
+                if now is not before and not same_kind:
+                    yield place, before, now
         for place, before in self.run.edges:
             if id(place.holder) not in walked and not place.holds(before):
                 yield place, before, place.get()
@@ -284,7 +287,7 @@ class _Stored:
     """The places that a step stores into, and the containers that were there before."""
 
     def __init__(self, replaced: Sequence[tuple[Place, Any]]) -> None:
-        self._places = {(id(place.holder), place.key) for place, _ in replaced}
+        self._places = {place.identity for place, _ in replaced}
         self._within: dict[int, tuple[Place, tuple[Any, ...]]] = {}
         for place, before in replaced:
             self._enter(before, place, ())
@@ -342,4 +345,4 @@ class _Stored:
         """Whether an edge stays where it is."""
         place = edge.place.whole if isinstance(edge.place, Part) else edge.place
         inside = id(place.holder) in self._within
-        return not inside and (id(place.holder), place.key) not in self._places
+        return not inside and not self._places & {place.identity, edge.place.identity}

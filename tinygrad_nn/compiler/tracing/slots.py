@@ -113,7 +113,7 @@ class Key(NamedTuple):
 def identity(origin: Any) -> Any:
     """What tells two sources apart: places by the holder that they are in."""
     if isinstance(origin, PlaceSource):
-        return id(origin.place.holder), origin.place.key, origin.keys
+        return origin.place.identity, origin.keys
     if isinstance(origin, TensorSource) and isinstance(origin.owner, PlaceSource):
         return identity(origin.owner)  # the step puts another Tensor there
     if isinstance(origin, (TensorSource, GradientSource)):

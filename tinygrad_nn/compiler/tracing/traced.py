@@ -153,6 +153,11 @@ class Traced(ArrayFace, Deferred):
         """Raise: there is no value to be looked at."""
         self.tape.refuse(how, self.value.name)
 
+    @property
+    def is_number(self) -> bool:
+        """Whether it stands for a Python number."""
+        return self.value.weak
+
     def __ensure_within__(self, low: float, high: float, where: str, remedy: str) -> None:
         self.tape.expect_within(self, low, high, where, remedy)
 
