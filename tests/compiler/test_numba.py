@@ -58,6 +58,23 @@ def pairs(dtype):
         return a.astype(dtype), b.astype(dtype)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int64])
+@pytest.mark.parametrize("bounds", [(0, np.inf), (-1, 1), (2, -2), (0, np.nan), (None, 1)])
+def test_clip(dtype, bounds):
+    with np.errstate(invalid="ignore"):
+        x = np.concatenate([SPECIAL, np.linspace(-3, 3, 50)]).astype(dtype)
+    low, high = (b if b is None or dtype == np.int64 else dtype(b) for b in bounds)
+    step = in_loops(lambda x: np.clip(x * 1, low, high) + 1 - 1)
+    found, expected = step(x), np.clip(x * 1, low, high) + 1 - 1
+    assert found.dtype == expected.dtype
+    np.testing.assert_array_equal(found, expected)
+    if dtype != np.int64 and bounds in [(0, np.inf), (-1, 1)]:
+        assert is_in_loops(step)
+        assert " < " in step.source
+    plain = in_loops(lambda x: tnn.activations.relu(x) * 2)
+    np.testing.assert_array_equal(np.asarray(plain(x)), np.asarray(tnn.activations.relu(x) * 2))
+
+
 def same_bits(got, expected, signs=True):
     got, expected = np.asarray(got), np.asarray(expected)
     assert got.dtype == expected.dtype

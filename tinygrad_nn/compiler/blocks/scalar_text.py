@@ -79,12 +79,23 @@ def loop_dtypes(equation: Equation) -> tuple[np.dtype, ...] | None:
         return condition, dtype, dtype
     if function in (astype, copy, np.copy):
         return (args[0].dtype,)
+    if function is np.clip:
+        return (dtype, dtype, dtype) if _clips_between_numbers(equation) else None
     kinds = [_kind(a) for a in args]
     try:
         found = function.resolve_dtypes((*kinds, None))  # type: ignore[attr-defined]
     except TypeError:
         return None
     return tuple(found[:-1]) if found[-1] == dtype else None
+
+
+def _clips_between_numbers(equation: Equation) -> bool:
+    """Whether the bounds are in order, so that it does not matter which is looked at first."""
+    x, low, high = equation.args
+    if not isinstance(x, Value) or x.dtype != equation.output.dtype:
+        return False
+    numbers = all(isinstance(bound, (int, float, np.number)) for bound in (low, high))
+    return numbers and bool(low <= high)
 
 
 def scalar_template(equation: Equation) -> str | None:
