@@ -345,3 +345,13 @@ def test_random_programs_give_the_same_bits(seed):
             assert got.dtype == expected.dtype
             np.testing.assert_array_equal(got, expected)
     assert is_in_loops(compiled)
+
+
+def test_loops_beside_matrix_products_have_one_thread():
+    x = np.ones((600, 600))
+    alone = tnn.compile(lambda x: np.tanh(x) * x + 1, target="numba", threads=2)
+    alone(x)
+    assert "prange" in alone.source
+    beside = tnn.compile(lambda x: np.tanh(x @ x) * x + 1, target="numba", threads=2)
+    np.testing.assert_allclose(beside(x), np.tanh(x @ x) * x + 1)
+    assert "prange" not in beside.source

@@ -22,6 +22,9 @@ __all__ = ["Block", "blocked", "unblocked"]
 
 _SHORTEST = 2  # equations that are worth a block
 _LEAST_ROWS = 16  # in a part: fewer, and the sums of the parts take as much memory as the arrays
+# What BLAS computes. Its threads wait for more work without giving up their processors, and so do
+# Numba's: together they take ten times as long as either.
+_MULTIPLYING = {np.matmul, np.dot, np.vdot, np.inner, np.outer, np.tensordot, np.einsum}
 _WIDEST_ROW = 2  # in parts: more, and what is in between does not stay in the cache
 
 
@@ -80,6 +83,8 @@ class Block:
 def blocked(program: Program, target: Target) -> Program:
     """Replace each group of elementwise equations that is worth it by one call."""
     program = check(without_dead_code(without_broadcasts(program)), "without_broadcasts")
+    if target.scalar and not _MULTIPLYING.isdisjoint(e.function for e in program.equations):
+        target = replace(target, threads=1)
     users = program.users()
     results = set(program.results)
     calls = {}
