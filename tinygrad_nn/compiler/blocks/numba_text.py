@@ -72,7 +72,7 @@ class NumbaText:
         self.block = block
         self.function = names.fresh("in_a_loop")
         self._loop = names.fresh(f"{self.function}_compiled")
-        self.names = Names({"np", "range", "min", "start", "stop", "terms", *NUMBA_NAMES})
+        self.names = Names({"np", "range", "min", "start", "size", "offset", "terms", *NUMBA_NAMES})
         self._axes = [self.names.fresh(letter) for letter in "ijklmnop"[: self._rank]]
         self._part = self.names.fresh("part")
         self._numbers: dict[str, str] = {}  # texts of constants, with their names
@@ -158,13 +158,15 @@ class NumbaText:
             *folded(f"def {self._loop}(", [*parameters, *self._sums.values()], "):"),
             f"    for {part} in {'numba.prange' if parallel else 'range'}({block.parts}):",
             f"        start = {block.length} * {part}",
-            f"        stop = min(start + {block.length}, {block.extent})",
+            f"        size = min({block.length}, {block.extent} - start)",
         ]
         if self._terms:
             dtype = dtype_text(np.result_type(*(e.args[0].dtype for e in self._terms)))
-            shape = f"({len(self._terms)}, stop - start)"
+            shape = f"({len(self._terms)}, size)"
             lines.append(f"        terms = np.empty({shape}, dtype={dtype})")
-        lines.append(f"        for {self._axes[0]} in range(start, stop):")
+        # Counted from 0, so that no index can be negative: then one loop does several elements.
+        lines.append("        for offset in range(size):")
+        lines.append(f"            {self._axes[0]} = start + offset")
         for depth, axis in enumerate(self._axes[1:], 1):
             indent = " " * (8 + 4 * depth)
             lines.append(f"{indent}for {axis} in range({block.shape[depth]}):")
@@ -189,7 +191,7 @@ class NumbaText:
             elif equation in self._terms:
                 number = self._terms.index(equation)
                 term = self.names[equation.args[0]]
-                yield f"terms[{number}, {self._axes[0]} - start] = {term}"
+                yield f"terms[{number}, offset] = {term}"
             else:
                 yield f"{self._sum_place(equation)} += {self.names[equation.args[0]]}"
 
