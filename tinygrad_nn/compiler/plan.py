@@ -202,7 +202,8 @@ class _Planner:
     def _may_overwrite(self, equation: Equation, operand: Value, value: Value) -> bool:
         """Whether a block reads each part of an operand before it writes that of an output."""
         views = any(self._base(v) is operand and v is not operand for v in equation.inputs)
-        return not views and equation.function.may_overwrite(operand, value)  # type: ignore[attr-defined]
+        block = equation.function
+        return not views and isinstance(block, Block) and block.may_overwrite(operand, value)
 
     def _may_wait(self, operand: Value, j: int) -> bool:
         return can_write(self.program.equations[j]) and is_elementwise(self.program.equations[j])

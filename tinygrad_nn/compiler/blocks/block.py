@@ -103,8 +103,8 @@ def unblocked(program: Program) -> Program:
     """The program with the equations in the places of blocks."""
     kept: list[Equation] = []
     for equation in program.equations:
-        is_block = isinstance(equation.function, Block)
-        kept.extend(equation.function.equations if is_block else [equation])  # type: ignore[attr-defined]
+        function: Any = equation.function
+        kept.extend(function.equations if isinstance(function, Block) else [equation])
     return replace(program, equations=tuple(kept))
 
 
