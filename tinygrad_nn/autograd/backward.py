@@ -17,7 +17,7 @@ from ..errors import GradientError
 from ..primitives import ASTYPE, Deferred, Primitive, Trait, without_scalar
 from .graph import NO_OPTIONS, Node, reachable
 
-__all__ = ["gradients", "plan", "starting_gradient", "unbroadcast", "walk"]
+__all__ = ["dependent", "gradients", "plan", "starting_gradient", "unbroadcast", "walk"]
 
 Seeds = Sequence[tuple[Node, Array]]
 Wrap = Callable[[Node], Array]
@@ -31,12 +31,18 @@ def plan(roots: Sequence[Node], targets: Collection[Node] | None = None) -> list
     """
     if targets is None:
         return reachable(roots, tracked=True)
-    order = reachable(roots, tracked=True, until=targets)
-    between = set(targets)
-    for node in reversed(order):  # inputs come first, so one sweep finds all that depend on one
-        if any(i in between for i in node.parents):
-            between.add(node)
-    return [node for node in order if node in between]
+    return dependent(reachable(roots, tracked=True, until=targets), targets)
+
+
+def dependent(order: list[Node], targets: Collection[Node]) -> list[Node]:
+    """Those nodes of an order, in which users come before their inputs, that depend on targets."""
+    found = set(targets)
+    if all(node.inputs or node in found for node in order):
+        return order  # there is nothing else to depend on
+    for node in reversed(order):  # inputs come first, so one sweep finds all
+        if not found.isdisjoint(node.parents):
+            found.add(node)
+    return [node for node in order if node in found]
 
 
 def starting_gradient(where: str, root: Node) -> Array:
@@ -128,9 +134,10 @@ def walk(
         if root in arrived:
             arrived[root] = seed if (before := arrived[root]) is None else before + seed
     for node in visit:
-        g = arrived.pop(node, None)
+        g = arrived[node]
         if g is None:
             continue
+        arrived[node] = None  # nothing more comes: let it go
         if type(g) is not np.ndarray:
             g = without_scalar(g)
         if keep is None or node in keep:
@@ -245,8 +252,7 @@ def _is_finite(g: Array) -> bool:
 
     BLAS adds squares in less time than NumPy adds, but would copy what is broadcast.
     """
-    node = getattr(g, "_node", None)  # of a Tensor, where the walk is recorded
-    value = g if node is None else node.value
+    value = g if isinstance(g, np.ndarray) else g._node.value  # a Tensor, if that is recorded
     whole = value.flags.c_contiguous
     total: Any = np.vdot(value, value) if whole else np.add.reduce(value, axis=None)
     return math.isfinite(total) or bool(np.all(np.isfinite(value)))

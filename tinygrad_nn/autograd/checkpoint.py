@@ -94,7 +94,7 @@ class _Segment:
         )  # fmt: skip
         inputs = (*(t._node for t in given), *first.closed)
         value = _packed([node.value for node in first.outputs])
-        node = Node(value, row, inputs, None, True, state.scope, *user_site())
+        node = Node(value, row, inputs, None, True, state.scope, user_site())
         unpacked = iter(_unpacked(Tensor._of(node), [n.value for n in first.outputs]))
         return rebuilt(
             first.result, (next(unpacked) if _flows(y) else y for y in leaves(first.result))

@@ -93,7 +93,6 @@ class Recorded:
                 raise _not_real(primitive, value)
             if arrays:
                 inputs = [_own(i) for i in inputs]
-            code, instruction = user_site()
             node = Node(
                 value,
                 primitive,
@@ -101,8 +100,7 @@ class Recorded:
                 static or None,
                 not primitive.opaque,
                 state.scope,
-                code,
-                instruction,
+                user_site(),
             )
         else:
             node = Node(value)
@@ -324,10 +322,9 @@ def _retold(
     elif Trait.ELEMENTWISE in traits and "broadcast" in str(error):
         expected = "expected shapes that broadcast together"
     where = "/".join((*state.scope, name))
-    code, instruction = user_site()
-    line = ""
-    if code is not None:
-        source = source_line(code, instruction)
+    site, line = user_site(), ""
+    if site is not None:
+        source = source_line(site)
         text = shorten(source.text, 80, placeholder=" …")
         line = f"; at {source}" + (f": {text}" if text else "")
     return kind(f"{where}: {expected}; got {shapes}{line}")

@@ -7,12 +7,11 @@ no cycles and reference counting alone frees it. Nodes are never changed once th
 import itertools
 from collections.abc import Container, Iterable, Iterator, Sequence
 from operator import attrgetter
-from types import CodeType
 from typing import Any
 
 from .._typing import Array
 from ..primitives import Primitive
-from .recording import Scope, SourceLine, source_line
+from .recording import Scope, Site, SourceLine, source_line
 
 __all__ = ["NO_OPTIONS", "Graph", "Leaf", "Node", "reachable"]
 
@@ -39,15 +38,14 @@ class Node:
     """One recorded value: how it was made, from what, and where in the user's program."""
 
     __slots__ = (
-        "code",
         "inputs",
-        "instruction",
         "leaf",
         "name",
         "number",
         "primitive",
         "scope",
         "seed",
+        "site",
         "static",
         "tracked",
         "value",
@@ -61,8 +59,7 @@ class Node:
         static: dict[str, Any] | None = None,
         tracked: bool = False,
         scope: Scope = (),
-        code: CodeType | None = None,
-        instruction: int = -1,
+        site: Site | None = None,
     ) -> None:
         self.number = next(_numbers)  # inputs are made first, so numbers order a graph
         self.value = value
@@ -71,8 +68,7 @@ class Node:
         self.static = static
         self.tracked = tracked  # whether a gradient can flow through here
         self.scope = scope
-        self.code = code
-        self.instruction = instruction
+        self.site = site
         self.name: str | None = None
         self.leaf: Leaf | None = None
         self.seed: Array | None = None  # what backward() last started with here
@@ -100,9 +96,7 @@ class Node:
     @property
     def source(self) -> SourceLine | None:
         """The user's line, worked out only when somebody asks."""
-        if self.code is None:
-            return None
-        return source_line(self.code, self.instruction)
+        return None if self.site is None else source_line(self.site)
 
 
 def reachable(

@@ -9,10 +9,11 @@ import sys
 from contextlib import ContextDecorator
 from threading import local
 from types import CodeType
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 __all__ = [
     "Scope",
+    "Site",
     "SourceLine",
     "enable_grad",
     "is_recording",
@@ -25,8 +26,22 @@ __all__ = [
 
 Scope: TypeAlias = tuple[str, ...]
 
-_ours: dict[str, bool] = {}  # whether a file is one of this package's
+# A place in a program: a code object, and the offset of an instruction in it. Frames themselves
+# are never kept: they would hold every local variable alive.
+Site: TypeAlias = tuple[CodeType, int]
+
 _PACKAGE = os.path.dirname(os.path.dirname(__file__)) + os.sep
+
+
+class _Ours(dict[str, bool]):
+    """Whether a file is one of this package's, found out once for each."""
+
+    def __missing__(self, file: str) -> bool:
+        ours = self[file] = file.startswith(_PACKAGE)
+        return ours
+
+
+_ours = _Ours()
 
 
 class SourceLine(NamedTuple):
@@ -122,30 +137,20 @@ class scope:  # noqa: N801  reads as a statement: with scope("hidden"):
         state.scope = state.scopes_before.pop()
 
 
-def user_site() -> tuple[CodeType | None, int]:
-    """The code object and instruction of the innermost frame that is not this package's.
-
-    Frames themselves are never kept: they would hold every local variable alive.
-    """
+def user_site() -> Site | None:
+    """Where the innermost frame that is not this package's is; None if there is no such frame."""
     try:
-        frame = sys._getframe(3)  # whoever called the function that asks is this package's
-    except ValueError:  # and nobody called that, as in a thread that starts with an operation
-        return None, -1
-    while True:
-        code = frame.f_code
-        try:
-            ours = _ours[code.co_filename]
-        except KeyError:
-            ours = _ours[code.co_filename] = code.co_filename.startswith(_PACKAGE)
-        if not ours:
-            return code, frame.f_lasti
-        if frame.f_back is None:
-            return None, -1
-        frame = frame.f_back
+        frame: Any = sys._getframe(3)  # whoever called the function that asks is this package's
+        while _ours[frame.f_code.co_filename]:
+            frame = frame.f_back
+    except (ValueError, AttributeError):  # as in a thread that starts with an operation
+        return None
+    return frame.f_code, frame.f_lasti
 
 
-def source_line(code: CodeType, instruction: int) -> SourceLine:
-    """Turn a code object and an instruction's offset into a line people can open."""
+def source_line(site: Site) -> SourceLine:
+    """Turn a place in a program into a line that people can open."""
+    code, instruction = site
     line = code.co_firstlineno
     for start, end, number in code.co_lines():
         if start <= instruction < end:

@@ -13,7 +13,7 @@ import numpy as np
 from .._typing import Array
 from ..errors import ArgumentError, ConversionError, DtypeError, GradientError, ShapeError
 from ..primitives import IDENTITY, private_numbers, refuse_masked
-from .backward import gradients, plan
+from .backward import dependent, gradients
 from .containers import is_container, leaves, leaves_like, rebuilt
 from .graph import Leaf, Node, reachable
 from .recording import enable_grad, is_recording, state
@@ -66,8 +66,9 @@ class Run:
             node.leaf = None  # to a run around this one, it is no leaf of anyone's
         self.own = set(self.inputs)
         self.outputs = tuple(map(_output_node, leaves(self.output)))
-        self.visit = plan(self.outputs, self.own)
-        self.nested = recording and not _outside(self.outputs, self.own).isdisjoint(self.outputs)
+        order = reachable(self.outputs, tracked=True, until=self.own)
+        self.visit = dependent(order, self.own)
+        self.nested = recording and any(map(self._leads_outside, order))
         self.tensors = any(isinstance(leaf, Tensor) for leaf in leaves(args))
 
     @property
@@ -110,12 +111,24 @@ class Run:
 
     def present(self, outcomes: Sequence[Node]) -> Iterator[Array]:
         """Hand outcomes out: Tensors where they are nested or Tensors came in, else arrays."""
-        nested = _outside(outcomes, self.own) if is_recording() else set()
+        nested = self._outside(outcomes) if is_recording() else set()
         for node in outcomes:
             if node in nested:
                 yield Tensor._of(node)
             else:  # a private copy: the cotangents of two inputs may be one and the same array
                 yield Tensor._of(Node(node.value)) if self.tensors else node.value.copy()
+
+    def _outside(self, outcomes: Sequence[Node]) -> set[Node]:
+        """The nodes that outcomes are made of, and that depend on what is not of this run."""
+        marked: set[Node] = set()
+        for node in reversed(reachable(outcomes, tracked=True, until=self.own)):  # inputs first
+            if self._leads_outside(node) or not marked.isdisjoint(node.parents):
+                marked.add(node)
+        return marked
+
+    def _leads_outside(self, node: Node) -> bool:
+        """Whether a node is another leaf, or an input that is differentiated outside."""
+        return node.primitive is not None if node in self.own else node.leaf is not None
 
 
 def pull(
@@ -145,19 +158,6 @@ def pull(
 def is_traced(value: Any) -> bool:
     """Whether a value is being differentiated by now."""
     return isinstance(value, Tensor) and value.requires_grad and is_recording()
-
-
-def _outside(roots: Sequence[Node], own: set[Node]) -> set[Node]:
-    """The nodes that depend on a leaf, or through an input on its origin, that is not `own`."""
-    marked: set[Node] = set()
-    for node in reversed(reachable(roots, tracked=True, until=own)):  # inputs come first
-        if node in own:
-            depends = node.primitive is not None
-        else:
-            depends = node.leaf is not None or any(parent in marked for parent in node.parents)
-        if depends:
-            marked.add(node)
-    return marked
 
 
 def fresh_input(value: Any) -> Tensor:

@@ -8,11 +8,10 @@ Anybody can read a program; `evaluate` runs one, equation by equation.
 import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from types import CodeType
 from typing import Any, NamedTuple
 
 from .._typing import Array, Shape
-from ..autograd.recording import Scope, SourceLine, source_line
+from ..autograd.recording import Scope, Site, SourceLine, source_line
 from ..errors import TraceError
 
 __all__ = [
@@ -64,14 +63,13 @@ class Origin(NamedTuple):
     scope: Scope = ()
     function: Callable[..., Any] | None = None  # the loss, activation or rule that it is part of
     rules: Mapping[Value, str] | None = None  # in a walk backward, how each gradient is made
-    code: CodeType | None = None
-    instruction: int = -1
+    site: Site | None = None
     silent: tuple[str, ...] = ()  # what NumPy is not to warn of, as the step says
 
     @property
     def line(self) -> SourceLine | None:
         """The user's line."""
-        return None if self.code is None else source_line(self.code, self.instruction)
+        return None if self.site is None else source_line(self.site)
 
 
 NOWHERE = Origin()

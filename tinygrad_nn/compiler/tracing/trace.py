@@ -7,14 +7,14 @@ shapes and dtypes follow. That value is never shown to anybody.
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from types import CodeType, FrameType
+from types import FrameType
 from typing import Any, NoReturn
 
 import numpy as np
 
 from ..._typing import Array
 from ...autograd import Node, Tensor
-from ...autograd.recording import state
+from ...autograd.recording import Site, state
 from ...errors import TraceError
 from ...primitives import ensure_within
 from ..operations import MAY_VIEW, UntraceableError, expect_finite, expect_within
@@ -125,9 +125,8 @@ class Trace:
         node = self._at
         if node is None:
             silent = tuple(kind for kind, what in np.geterr().items() if what == "ignore")
-            site = _user_site()
-            return Origin(self.phase, state.scope, _named_function(), None, *site, silent)
-        return Origin(self.phase, node.scope, None, self._rules, node.code, node.instruction)
+            return Origin(self.phase, state.scope, _named_function(), None, _user_site(), silent)
+        return Origin(self.phase, node.scope, None, self._rules, node.site)
 
     def effect(self, function: Callable[..., Any], *args: Any) -> None:
         """Write down a call that gives nothing, such as a check."""
@@ -207,7 +206,7 @@ class Trace:
 
     def refuse(self, what: str, name: str = "", remedy: str = "") -> NoReturn:
         """Raise: the step needs a value while there is none."""
-        line = Origin("", (), None, None, *_user_site()).line
+        line = Origin(site=_user_site()).line
         where = "" if line is None else f"; at {line}" + (f": {line.text}" if line.text else "")
         called = f"the traced value {name!r}" if name else "a traced value"
         remedy = remedy or remedy_for(what)
@@ -217,15 +216,15 @@ class Trace:
         )
 
 
-def _user_site() -> tuple[CodeType | None, int]:
-    """The code object and instruction of the innermost frame that is the user's own."""
+def _user_site() -> Site | None:
+    """Where the innermost frame that is the user's own is; None if there is no such frame."""
     frame: FrameType | None = sys._getframe(2)
     while frame is not None:
         module = frame.f_globals.get("__name__", "").partition(".")[0]
         if module not in _NOT_THEIRS:
             return frame.f_code, frame.f_lasti
         frame = frame.f_back
-    return None, -1
+    return None
 
 
 def _has_content(a: Array, b: Array) -> bool:

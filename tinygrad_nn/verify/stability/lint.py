@@ -157,7 +157,7 @@ def lint(of: Any) -> LintReport:
 
 
 def _line(rule: str, node: Node) -> tuple[Any, ...]:
-    return (rule, node.code or node, node.instruction, node.scope)
+    return (rule, node.site or node, node.scope)
 
 
 def _unnamed(lost: Lost) -> LintFinding:
