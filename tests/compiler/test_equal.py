@@ -288,3 +288,14 @@ def test_functions_of_other_libraries(table_restored):
     assert_compiled(lambda x: special.gammaln(x) + 1, [X**2 + 1], [OTHER**2 + 1])
     second = tnn.elementwise_grad(tnn.elementwise_grad(special.erf))
     assert_compiled(second, [X], [OTHER])
+
+
+def test_a_loss_of_zero_keeps_its_sign():
+    logits, labels = np.array([[0.0, -np.inf], [-np.inf, 0.0]]), np.array([0, 1])
+
+    def loss(z, y):
+        return tnn.losses.sparse_categorical_cross_entropy(y, z, from_logits=True)
+
+    expected, found = loss(logits, labels), tnn.compile(loss)(logits, labels)
+    assert expected == found == 0
+    assert np.signbit(found) == np.signbit(expected)

@@ -171,15 +171,8 @@ class _Known:
     # --- what is kept -------------------------------------------------------------------------
 
     def _respelled(self, equation: Equation) -> Equation:
-        """Adding to zeros at places that are all different is putting there; |−x| is |x|.
-
-        And the mean of −x is that of x, negated: rounding knows no sign.
-        """
+        """Adding to zeros at places that are all different is putting there; |−x| is |x|."""
         maker = self.makers.get(equation.args[0]) if _is_one_value(equation.args[:1]) else None
-        if equation.function is np.mean and maker and maker.function is np.negative:
-            mean = Value(equation.output.shape, equation.output.dtype)
-            self._keep(replace(equation, args=maker.args, outputs=(mean,)))
-            return replace(equation, function=np.negative, args=(mean,), kwargs={})
         if equation.function is np.absolute and maker and maker.function is np.negative:
             return replace(equation, args=maker.args)
         if equation.function is add_at:
