@@ -22,10 +22,3 @@ def interleaved(
                 function()
             seconds[name].append((time.perf_counter() - start) / calls)
     return {name: statistics.median(times) for name, times in seconds.items()}
-
-
-def show(medians: Mapping[str, float], unit: str) -> None:
-    """Print each median, and its ratio to that of the first."""
-    first = next(iter(medians.values()))
-    for name, seconds in medians.items():
-        print(f"{name:32s} {seconds * 1e6:10.1f} µs a {unit}   ratio {seconds / first:.2f}")
