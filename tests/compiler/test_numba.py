@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 import tinygrad_nn as tnn
-from tinygrad_nn.compiler.blocks.kernel_cache import cache_folder, stored
 from tinygrad_nn.compiler.blocks.target import Target
 from tinygrad_nn.compiler.step import CompiledStep
+from tinygrad_nn.compiler.text.loops.kernel_cache import cache_folder, stored
 
 pytest.importorskip("numba")
 pytestmark = pytest.mark.filterwarnings("ignore::numba.NumbaPerformanceWarning")

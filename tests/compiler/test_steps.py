@@ -338,3 +338,55 @@ def test_a_schedule_that_leaves_its_range_raises_the_errors_of_the_rule():
     with pytest.raises(ArgumentError, match=r"0 <= learning_rate < inf; got -0\.1"):
         step(X, 3)
     assert optimizer.learning_rate == 0.1
+
+
+def test_a_plain_table_is_looked_up_as_a_tensor():
+    @tnn.compile
+    def chosen(labels, x):
+        return (tnn.Tensor(np.eye(4))[labels] * x).sum(), tnn.Tensor(np.arange(4.0))[1, ..., None]
+
+    for labels in (np.array([1, 2]), np.array([3, -4])):
+        x = RNG.normal(size=(2, 4))
+        total, one = chosen(labels, x)
+        assert total.item() == (np.eye(4)[labels] * x).sum()
+        assert one.numpy() == [1.0]
+    assert chosen.stats.traces == 1
+    with pytest.raises(TraceError, match=r"tinygrad_nn\.Tensor\(a\)\[i\]"):
+        tnn.compile(lambda labels: np.eye(4)[labels])(np.array([1, 2]))
+
+
+def test_results_without_axes_are_arrays_where_they_were():
+    def step(x):
+        loss, gradient = tnn.value_and_grad(lambda x: (x**2).sum())(x)
+        return loss, x.sum(), {"pair": (loss, gradient)}
+
+    expected, found = step(np.ones(3)), tnn.compile(step)(np.ones(3))
+    kinds = [[type(v) for v in (r[0], r[1], *r[2]["pair"])] for r in (expected, found)]
+    assert kinds[0] == kinds[1] == [np.ndarray, np.float64, np.ndarray, np.ndarray]
+
+
+def test_data_that_are_not_finite_leave_the_program_as_it_is():
+    w = tnn.Tensor(np.ones((3, 4)), requires_grad=True, name="w")
+    optimizer = tnn.optim.SGD([w])
+
+    @tnn.compile
+    def step(x, y):
+        loss = tnn.losses.sparse_categorical_cross_entropy(y, x @ w, from_logits=True)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    x, y = RNG.normal(size=(5, 3)), np.arange(5) % 4
+    step(x, y)
+    source, before = step.source, w.numpy().copy()
+    step(x * np.nan, y)
+    assert np.isnan(w.numpy()).all()
+    w.data = before
+    step(x, y)
+    assert step.source == source
+    for _ in range(3):  # where that goes on, it has a program too
+        step(x * np.nan, y)
+        w.data = before
+    assert step.stats.eager_calls == 3
+    assert step.source != source

@@ -10,7 +10,6 @@ from typing import Any
 
 from ..autograd import Tensor
 from .blocks.block import blocked
-from .blocks.kernel_cache import stored
 from .blocks.target import Target
 from .operations import copy
 from .packing import packed
@@ -21,11 +20,13 @@ from .program import Equation, Program, Value, check, values_in
 from .state import Pack, State
 from .text.emit import emit
 from .text.layout import Layout, Source
+from .text.loops.kernel_cache import stored
 from .text.names import Names, function_name, identifier
 from .tracing.run import Recipe
 from .tracing.slots import (
     ArgumentSource,
     ArraySink,
+    FreshArray,
     FreshTensor,
     GradientSink,
     GradientSource,
@@ -180,7 +181,7 @@ class _Keys:
             self._make_its_own(tree.number)
             self.new.append((key, tree.number))
             return Key(key)
-        if isinstance(tree, FreshTensor):
+        if isinstance(tree, (FreshArray, FreshTensor)):
             return tree._replace(value=self._keyed(sink, tree.value, path))
         if isinstance(tree, tuple) and hasattr(tree, "_fields"):
             return type(tree)(*(self._keyed(sink, t, (*path, i)) for i, t in enumerate(tree)))
@@ -204,7 +205,7 @@ class _Keys:
 
     def _copy_what_is_returned(self, tree: Any) -> None:
         """Where the old state is returned, or a view of it: it may be written over by then."""
-        if isinstance(tree, FreshTensor):
+        if isinstance(tree, (FreshArray, FreshTensor)):
             self._copy_what_is_returned(tree.value)
         elif isinstance(tree, Result):
             value = base = self.outputs[tree.number]
@@ -237,7 +238,7 @@ def _data(argument: Any) -> Any:
 
 def _as_returned(tree: Any, outputs: Sequence[Any]) -> Any:
     """What the function returns: the tree of the step, with arrays in the places of Tensors."""
-    if isinstance(tree, FreshTensor):
+    if isinstance(tree, (FreshArray, FreshTensor)):
         return _as_returned(tree.value, outputs)
     if isinstance(tree, Result):
         return outputs[tree.number]

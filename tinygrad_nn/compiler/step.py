@@ -4,6 +4,7 @@ import functools
 import threading
 import time
 import warnings
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,7 @@ from .tracing.slots import GradientSource
 __all__ = ["CompiledStep", "Stats", "compile"]
 
 _MOST_PROGRAMS = 16  # kept for one step; those used last
+_MOST_FAILURES = 3  # on data with NaN in it, until the gradients are computed with care
 _MOST_NUMBERS = 4  # how often the surroundings may turn out to vary before a trace is done
 
 
@@ -74,6 +76,11 @@ def compile(  # noqa: A001  what everybody calls it
     afterwards, as if it had run itself. What it does besides, such as printing, it does only while
     it is traced. `step.stats` tells how often that was, and how long it took.
 
+    While it is traced, arrays have shapes and dtypes, but no values to look at. What would need one
+    is refused with its line: `if loss > 1`, `.item()`, `.numpy()`, a list that grows. Choose by
+    `np.where`, take a value without its gradient by `.detach()`, as for a running mean, look
+    things up as `tinygrad_nn.Tensor(table)[labels]`, and return what is to be kept or printed.
+
     Args:
         function: takes arrays, Tensors, numbers, and tuples, lists and dicts of them, and returns
             the same.
@@ -89,7 +96,8 @@ def compile(  # noqa: A001  what everybody calls it
             call takes seconds.
 
     Raises:
-        ArgumentError: an unknown target, or static arguments that are not there.
+        ArgumentError: an unknown target, or one that is not installed; less than one thread; or
+            static arguments that are not there.
         TraceError: from a call: the step looks at values, as `if loss > 1:` does, or it does not
             do the same when it is run again.
 
@@ -115,7 +123,11 @@ def compile(  # noqa: A001  what everybody calls it
 
 
 class CompiledStep:
-    """A function that runs as a NumPy program, made by `compile`."""
+    """A function that runs as a NumPy program, made by `compile`.
+
+    Attributes:
+        stats: what it has done so far, as `Stats`.
+    """
 
     def __init__(
         self, function: Callable[..., Any], static: Any = (), target: Target | None = None
@@ -130,7 +142,8 @@ class CompiledStep:
         self._entries: dict[Any, list[Runner]] = {}
         self._varying: set[str] = set()  # Python numbers around the step that change
         self._fixed: set[str] = set()  # those that it branches on, so that each has its program
-        self._guarded: set[Any] = set()  # kinds whose gradients have come out infinite or NaN
+        self._failed: Counter[Any] = Counter()  # how often gradients came out infinite or NaN
+        self._guarded: set[Any] = set()  # kinds for which that may be the program's own fault
         self._lock = threading.RLock()
         self._busy = False
         self._warned = False
@@ -174,8 +187,11 @@ class CompiledStep:
         except Unfinished as unfinished:
             self.stats.eager_calls += 1
             if isinstance(unfinished.__cause__, FloatingPointError):
-                # From now on what is not selected is kept silent: see the walker's guard.
-                self._guarded.add(self._signature.kinds(args, kwargs, arguments))
+                kinds = self._signature.kinds(args, kwargs, arguments)
+                self._failed[kinds] += 1
+                if self._failed[kinds] >= _MOST_FAILURES or runner.takes_finite(arguments):
+                    # From now on what is not selected is kept silent: see the walker's guard.
+                    self._guarded.add(kinds)
             return runner.run_eagerly(lambda: self._function(*args, **kwargs), arguments)
         if made and self._target.scalar:
             self.stats.numba_seconds += time.perf_counter() - started
@@ -193,7 +209,10 @@ class CompiledStep:
 
         The module has the function of the program, which takes a state and updates it in place,
         `init_state()`, and a loop that trains when the file is started. Long arrays stand beside
-        it in a file that ends in .npz.
+        it in a file that ends in .npz, and that it needs.
+
+        Where a gradient is infinite or NaN, the module raises FloatingPointError before it updates
+        anything; the compiled step leaves such a call to the step as it was written.
 
         Args:
             path: a file that ends in .py.

@@ -49,6 +49,10 @@ class Deferred(ABC):
     def __ensure_within__(self, low: float, high: float, where: str, remedy: str) -> None:
         """Have the values checked, as `ensure_within` does, where there are some."""
 
+    @abstractmethod
+    def select_from(self, array: Array, index: Any) -> Array:
+        """Elements of a plain array, by an index that this one is, or is part of."""
+
     @property
     @abstractmethod
     def guarded(self) -> bool:

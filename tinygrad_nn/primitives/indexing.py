@@ -12,7 +12,7 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
 from .._typing import Array, Shape
-from ..errors import DtypeError, MissingDerivativeError
+from ..errors import DtypeError, MissingDerivativeError, TraceError
 from .arrays import as_array, as_numbers, refuse_masked
 from .deferred import Deferred
 from .elementwise import stop_gradient
@@ -32,7 +32,14 @@ def _selects_each_once(index: Any) -> bool:
 
 
 def _getitem(a: Array, index: Any) -> Array:
-    return a[index]
+    try:
+        return a[index]
+    except TraceError:  # a plain array looks at what it is indexed by
+        parts = index if isinstance(index, tuple) else (index,)
+        deferred = next((part for part in parts if isinstance(part, Deferred)), None)
+        if deferred is None or not isinstance(a, np.ndarray):
+            raise
+        return deferred.select_from(a, index)
 
 
 def _scatter(a: Array, shape: Shape, index: Any) -> Array:

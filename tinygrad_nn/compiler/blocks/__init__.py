@@ -1,1 +1,1 @@
-"""Blocks: groups of elementwise equations, as loops over parts in NumPy, or of Numba's."""
+"""Blocks: groups of elementwise equations, which are computed together, part by part."""

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from ..._typing import Shape
+from ..known import path_of
 from ..operations import astype, copy
 from ..program import Equation, Program, Value
-from ..text.expressions import path_of
 
 __all__ = [
     "Group",

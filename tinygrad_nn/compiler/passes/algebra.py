@@ -149,6 +149,10 @@ class _Known:
             for one, other in (args, args[::-1]):
                 if self._is_one(one):
                     return self._as_good(other, output)
+        if function is np.bitwise_and and len(args) == 2 and output.dtype.kind == "b":
+            for every, other in (args, args[::-1]):
+                if every is True or (isinstance(every, Value) and self.uniform.get(every, False)):
+                    return self._as_good(other, output)
         if function is np.divide and len(args) == 2 and self._is_one(args[1]):
             return self._as_good(first, output)
         if function in {np.positive, np.broadcast_to, astype, copy, np.copy}:

@@ -15,6 +15,7 @@ from ..tracing.places import ABSENT, Part, Place, Size, is_keyed
 from ..tracing.slots import (
     ArgumentSource,
     ArraySink,
+    FreshArray,
     FreshTensor,
     GradientSink,
     GradientSource,
@@ -78,6 +79,8 @@ class _Text:
             return f"new[{self.of(tree.name)}]"
         if isinstance(tree, Result):
             return results[tree.number]
+        if isinstance(tree, FreshArray):
+            return f"asarray({self.tree(tree.value, results)})"
         if isinstance(tree, FreshTensor):
             return f"{self.of(_fresh_tensor)}({self.tree(tree.value, results)}, {self.of(tree)})"
         if isinstance(tree, tuple) and hasattr(tree, "_fields"):
@@ -182,7 +185,7 @@ def _is_safe(write: tuple[Sink, Any]) -> bool:
 
 def _find_results(text: _Text, tree: Any, where: str, found: dict[int, str]) -> None:
     """Where each result stands in what the program returns."""
-    if isinstance(tree, FreshTensor):
+    if isinstance(tree, (FreshArray, FreshTensor)):
         _find_results(text, tree.value, where, found)
     elif isinstance(tree, Result):
         found[tree.number] = where

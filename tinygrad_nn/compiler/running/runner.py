@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ...autograd import Tensor
 from ...errors import TraceError
 from ..build import Built
 from ..program import Value
@@ -148,6 +149,13 @@ class Runner:
         return {key: self._state[key] for key in self.built.layout.state.values()}
 
     # --- when the program does not finish -----------------------------------------------------
+
+    def takes_finite(self, arguments: Sequence[Any]) -> bool:
+        """Whether all that the program computes with is finite."""
+        passed = (ArgumentSource(i).read(arguments) for i in self.built.positions)
+        values = (v._node.value if isinstance(v, Tensor) else v for v in (*passed, *self._values))
+        numbers = (v for v in values if np.asarray(v).dtype.kind == "f")
+        return all(bool(np.isfinite(v).all()) for v in numbers)
 
     def run_eagerly(self, step: Callable[[], Any], arguments: Sequence[Any]) -> Any:
         """Run the step itself; if it raises, leave the state as it was before."""

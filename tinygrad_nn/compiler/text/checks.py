@@ -36,9 +36,10 @@ def check_lines(equation: Equation, text: Callable[[Value], str]) -> list[Line]:
     name = text(value)
     error = Line(1, f"raise ValueError({literal(f'{where}; {remedy}')})")
     if value.shape and value.dtype.kind == "i" and low == 0:
-        # Read without their signs, negative numbers are very large ones: one look is enough.
+        # One look is enough.
+        remark = Line(0, "# Read without their signs, negative numbers are very large ones.")
         unsigned = f"np.uint{8 * value.dtype.itemsize}"
-        return [Line(0, f"if {name}.view({unsigned}).max() > {literal(high)}:"), error]
+        return [remark, Line(0, f"if {name}.view({unsigned}).max() > {literal(high)}:"), error]
     if not value.shape:
         return [Line(0, f"if not {literal(low)} <= {name} <= {literal(high)}:"), error]
     within = f"{literal(low)} <= {name}.min() and {name}.max() <= {literal(high)}"

@@ -13,8 +13,8 @@ import numpy as np
 
 from ..._typing import Array
 from ..blocks.block import Block, unblocked
-from ..blocks.loops import LOOP_NAMES, block_text, head_of
 from ..kinds import is_view
+from ..known import is_known
 from ..operations import (
     ARITHMETIC,
     add_at,
@@ -29,10 +29,11 @@ from ..operations import (
 from ..plan import Memory, Plan
 from ..program import Equation, Program, Value
 from .checks import Line, argument_checks, check_lines
-from .expressions import Writer, is_numpy
+from .expressions import Writer
 from .formatting import comment_lines, statement_lines
 from .layout import Layout, Source
 from .literals import array_text, dtype_text, is_short, literal
+from .loops import LOOP_NAMES, block_text, head_of
 from .names import identifier, names_for
 from .returning import returned_text
 from .titles import title_of
@@ -86,7 +87,7 @@ class _Emitter:
         self.shorts.clear()
         for equation in unblocked(self.program).equations:
             function = equation.function
-            if not is_numpy(function) and function not in self.callables:
+            if not is_known(function) and function not in self.callables:
                 called = identifier(getattr(function, "__name__", "function"), "function")
                 self.callables[function] = self.names.fresh(called)
 
@@ -176,7 +177,9 @@ class _Emitter:
         return self.lines
 
     def _purpose(self, takes_new: bool) -> str:
-        returned = "the loss" if self._returns_loss() else "what the step returns"
+        value = self.layout.returned
+        is_loss = isinstance(value, Value) and self.names[value] == "loss"
+        returned = "the loss" if is_loss else "what the step returns"
         if not self.layout.new:
             return f"Compute {returned}."
         place = (
@@ -185,10 +188,6 @@ class _Emitter:
             else "update the state"
         )
         return f"Run one step: {place}; return {returned}."
-
-    def _returns_loss(self) -> bool:
-        returned = self.layout.returned
-        return isinstance(returned, Value) and self.names[returned] == "loss"
 
     def _line(self, text: str, comment: str = "") -> None:
         self.lines += statement_lines(text, comment, self.indent)

@@ -19,6 +19,7 @@ from .lifting import Lifting
 from .places import ABSENT, Part, Place, Size, is_record
 from .slots import (
     ArraySink,
+    FreshArray,
     FreshTensor,
     GradientSink,
     GradientSource,
@@ -258,7 +259,9 @@ class _Outcome:
                 )
             return value
         if isinstance(value, (Traced, np.ndarray)):
-            return self._result(value)
+            result, concrete = self._result(value), getattr(value, "concrete", value)
+            bare = isinstance(concrete, np.ndarray) and not concrete.shape
+            return FreshArray(result) if bare else result
         if type(value) in (list, tuple):
             return type(value)(self._tree(item, f"{path}[{i}]") for i, item in enumerate(value))
         if isinstance(value, tuple) and hasattr(value, "_fields"):

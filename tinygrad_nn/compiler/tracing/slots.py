@@ -9,6 +9,7 @@ from .places import ABSENT, Place
 __all__ = [
     "ArgumentSource",
     "ArraySink",
+    "FreshArray",
     "FreshTensor",
     "GradientSink",
     "GradientSource",
@@ -152,6 +153,12 @@ class Result(NamedTuple):
     """In a tree of outputs: the program's output of this number."""
 
     number: int
+
+
+class FreshArray(NamedTuple):
+    """In a tree of outputs: an array without axes, where a program gives a NumPy scalar."""
+
+    value: Result
 
 
 class FreshTensor(NamedTuple):

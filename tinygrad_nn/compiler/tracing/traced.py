@@ -161,6 +161,11 @@ class Traced(ArrayFace, Deferred):
     def __ensure_within__(self, low: float, high: float, where: str, remedy: str) -> None:
         self.tape.expect_within(self, low, high, where, remedy)
 
+    def select_from(self, array: Array, index: Any) -> Any:
+        """Elements of a plain array, which becomes a constant of the program."""
+        refuse_index(self.tape, index)
+        return self.tape.call(operator.getitem, (array, index), {})
+
     @property
     def guarded(self) -> bool:
         """Whether walks backward take care of what is not selected."""
@@ -196,8 +201,8 @@ class Traced(ArrayFace, Deferred):
         self.tape.refuse(
             "numpy.asarray()",
             self.value.name,
-            "index a plain array by np.take(a, i, axis=0), and write into one that is made like a "
-            "traced one, as np.zeros_like(x) is",
+            "index a plain array as tinygrad_nn.Tensor(a)[i]; write into one that is made like a "
+            "traced one, as np.zeros_like(x) is; pass arrays in place of lists of numbers",
         )
 
     def item(self, *args: Any) -> Any:

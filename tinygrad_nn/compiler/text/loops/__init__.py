@@ -3,8 +3,8 @@
 import re
 from collections.abc import Sequence
 
-from ..text.names import Names
-from .block import Block
+from ...blocks.block import Block
+from ..names import Names
 from .block_text import SHARED_NAMES, BlockText, shared_text
 from .numba_text import NUMBA_NAMES, NumbaText, numba_shared_text
 

@@ -5,16 +5,16 @@ from typing import Any
 
 import numpy as np
 
-from ..operations import astype, copy
-from ..program import Equation, Value
-from ..text.expressions import Writer
-from ..text.formatting import statement_lines
-from ..text.literals import dtype_text
-from ..text.names import Names
-from .block import Block
-from .block_memory import buffers_of
-from .groups import is_sum, reduced_axes
-from .selection import SELECTION_NAMES, selection_text, with_selections
+from ...blocks.block import Block
+from ...blocks.block_memory import buffers_of
+from ...blocks.groups import is_sum, reduced_axes
+from ...blocks.selection import SELECTION_NAMES, selection_text, with_selections
+from ...operations import astype, copy
+from ...program import Equation, Value
+from ..expressions import Writer
+from ..formatting import statement_lines
+from ..literals import dtype_text
+from ..names import Names
 
 __all__ = ["SHARED_NAMES", "BlockText", "shared_text"]
 

@@ -9,14 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from ..operations import astype
-from ..program import Equation, Value
-from ..text.literals import dtype_text, literal
-from ..text.names import Names
-from .block import Block
+from ...blocks.block import Block
+from ...blocks.groups import can_join, reduced_axes
+from ...blocks.scalar_text import loop_dtypes, scalar_template
+from ...operations import astype
+from ...program import Equation, Value
+from ..literals import dtype_text, literal
+from ..names import Names
 from .block_text import folded
-from .groups import can_join, reduced_axes
-from .scalar_text import loop_dtypes, scalar_template
 from .single import NAMES as SINGLE_NAMES
 from .single import single_text
 
