@@ -7,6 +7,8 @@ import sys
 
 import numpy as np
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 from random_steps import array, training
 from test_steps import STEPS, X, Y, values
 from test_steps import training as training_step
@@ -15,6 +17,7 @@ import tinygrad_nn as tnn
 from tinygrad_nn.autograd.containers import leaves
 from tinygrad_nn.compiler.blocks.target import Target
 from tinygrad_nn.compiler.step import CompiledStep
+from tinygrad_nn.compiler.text.literals import literal
 from tinygrad_nn.data import spiral
 from tinygrad_nn.errors import ArgumentError, OutputError, TraceError
 
@@ -292,3 +295,15 @@ def test_what_is_returned_is_written_as_formatters_have_it(tmp_path):
     single(X)
     single.save(tmp_path / "single.py")
     check_style(tmp_path)
+
+
+@given(st.one_of(st.floats(), st.floats(0, 1).map(lambda x: 1 - round(x, 3))))
+@example(1 - 0.9)
+@example(1 - 1.1)
+@example(-0.0)
+def test_a_number_is_written_as_what_gives_it_back(number):
+    text = literal(number)
+    found = eval(text, {"np": np})
+    same = np.float64(found).tobytes() == np.float64(number).tobytes()
+    assert same or np.isnan([found, number]).all()
+    assert text == "1 - 0.9" or number != 1 - 0.9

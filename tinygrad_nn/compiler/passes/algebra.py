@@ -218,11 +218,13 @@ class _Known:
 
     def _scalar(self, equation: Equation, value: Value) -> Any:
         """A uniform value as a number: a Python number where that does not change the dtype."""
-        number = self.uniform[value]
+        number, function = self.uniform[value], equation.function
         others = {v.dtype for v in equation.inputs if v is not value and not v.weak}
+        if function is set_item:
+            others = {equation.output.dtype}  # and not that of the index
         if number.dtype.kind == "f" and others == {value.dtype}:
             return float(str(number))  # the fewest digits that give it in its own dtype
-        return number.item() if equation.function in (set_item, add_at) else number
+        return number.item() if function in (set_item, add_at) else number
 
 
 def _is_one_value(operands: tuple[Any, ...]) -> bool:

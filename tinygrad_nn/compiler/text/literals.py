@@ -12,6 +12,7 @@ from ...errors import TraceError
 __all__ = ["array_text", "dtype_text", "is_short", "literal"]
 
 _LONGEST = 16  # elements of an array that is written out
+_LONG = 8  # characters of a number that nobody has chosen
 
 
 def dtype_text(dtype: Any) -> str:
@@ -48,8 +49,10 @@ def literal(value: Any) -> str:
 
 
 def _digits(number: float) -> str:
-    """A number as formatters have it: 1e16, not 1e+16."""
-    return repr(number).replace("e+", "e")
+    """A number as formatters have it: 1e16, not 1e+16; and 1 - 0.9 for 0.09999999999999998."""
+    text, rest = repr(number).replace("e+", "e"), repr(1 - number)
+    is_rest = len(text) > _LONG >= len(rest) and 1 - float(rest) == number
+    return f"1 - {rest}" if is_rest else text
 
 
 def _infinite(value: float) -> str:
