@@ -299,3 +299,14 @@ def test_a_loss_of_zero_keeps_its_sign():
     expected, found = loss(logits, labels), tnn.compile(loss)(logits, labels)
     assert expected == found == 0
     assert np.signbit(found) == np.signbit(expected)
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.int64, np.uint16, np.bool_, np.float32, np.float64])
+def test_conversions_and_masks(dtype):
+    def function(x):
+        whole = np.round(x * 10).astype(dtype)
+        factor = whole.astype(x.dtype) * (x > 0)
+        return whole, factor, (x < 1) * factor, whole.astype(np.int16).sum()
+
+    x = np.abs(np.sin(np.arange(600.0))).reshape(30, 20)
+    assert_compiled(function, [x], [x[::-1]], [x.astype(np.float32)], [x[:2]])

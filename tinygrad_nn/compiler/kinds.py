@@ -4,7 +4,7 @@ import operator
 
 import numpy as np
 
-from .operations import add_at, copy, set_flat, set_item, side_by_side
+from .operations import add_at, astype, copy, set_flat, set_item, side_by_side
 from .program import Equation
 
 __all__ = ["can_write", "is_elementwise", "is_view"]
@@ -13,7 +13,7 @@ _VIEWS = {np.reshape, np.transpose, np.swapaxes, np.expand_dims, np.squeeze, np.
           np.moveaxis, np.ravel, np.matrix_transpose, operator.getitem, np.diagonal}  # fmt: skip
 _REDUCTIONS = {np.sum, np.max, np.min, np.prod, np.add.reduce, np.maximum.reduce,
                np.minimum.reduce, np.amax, np.amin}  # fmt: skip
-_WRITING = {set_item, set_flat, add_at, np.full, side_by_side, copy}
+_WRITING = {set_item, set_flat, add_at, np.full, side_by_side, copy, astype}
 
 
 def is_view(equation: Equation) -> bool:

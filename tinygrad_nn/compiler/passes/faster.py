@@ -1,8 +1,9 @@
-"""The same sums and maxima by the calls that NumPy is fast at.
+"""The same sums, maxima and masks by the calls that NumPy is fast at.
 
 NumPy takes longer to begin with a row than to reduce it, when rows are as short as those of a few
 classes; and it adds rows in half the time of BLAS or less. Maxima come out the same; sums may
-differ in the last bits, since the terms are added in another order.
+differ in the last bits, since the terms are added in another order. A mask that something is
+multiplied by is converted as a whole: NumPy would make memory for its parts in each call.
 """
 
 from collections.abc import Callable, Iterator
@@ -12,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..kinds import can_write
-from ..operations import copy
+from ..operations import astype, copy
 from ..program import Equation, Program, Value
 
 __all__ = ["faster"]
@@ -20,10 +21,11 @@ __all__ = ["faster"]
 _SUMS = {np.sum, np.add.reduce}
 _MAXIMA = {np.max, np.amax}
 _SHORT = 16  # elements of a row that is shorter than its beginning
+_LEAST = 256  # elements of a mask that is worth a call
 
 
 def faster(program: Program) -> Program:
-    """Spell reductions of matrices by faster calls."""
+    """Spell reductions of matrices, and products by masks, by faster calls."""
     made = {e.output for e in program.equations if can_write(e) and e.view is None}
     constants = dict(program.constants)
     ones: dict[Any, Value] = {}
@@ -36,7 +38,7 @@ def faster(program: Program) -> Program:
 
     equations: list[Equation] = []
     for equation in program.equations:
-        equations += _spelled(equation, made, ones_of) or [equation]
+        equations += _spelled(equation, made, ones_of) or _converted(equation)
     return replace(program, equations=tuple(equations), constants=constants)
 
 
@@ -65,6 +67,20 @@ def _spelled(
     return (
         list(_by_columns(equation, x, bool(keep))) if axis in (1, -1) and columns <= _SHORT else []
     )
+
+
+def _converted(equation: Equation) -> list[Equation]:
+    """A product by a mask with the mask in the dtype of the product; any other as it is."""
+    output = equation.output if len(equation.outputs) == 1 else None
+    if equation.function is not np.multiply or output is None or output.dtype.kind != "f":
+        return [equation]
+    masks = [v for v in equation.inputs if v.dtype.kind == "b" and v.size == output.size >= _LEAST]
+    if len(masks) != 1 or equation.kwargs:
+        return [equation]
+    (mask,) = masks
+    factor = Value(mask.shape, output.dtype, mask.name)
+    conversion = Equation(astype, (mask, output.dtype), {}, (factor,), equation.origin)
+    return [conversion, equation.with_inputs({mask: factor})]
 
 
 def _product(equation: Equation, left: Value, right: Value) -> Equation:

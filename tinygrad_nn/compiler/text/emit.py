@@ -18,6 +18,7 @@ from ..known import is_known
 from ..operations import (
     ARITHMETIC,
     add_at,
+    astype,
     copy,
     expect_finite,
     expect_within,
@@ -299,8 +300,8 @@ class _Emitter:
             self._write_beside(equation, memory)
             return
         target = self._target(memory, equation.output)
-        if equation.function is copy:
-            self._line(f"np.copyto({target}, {self.text(equation.args[0])})", comment)
+        if equation.function in (copy, astype):
+            self._line(self.writer.copying(equation, target), comment)
         elif equation.function is np.full:
             self._line(f"{target}.fill({literal(equation.args[1])})", comment)
         else:

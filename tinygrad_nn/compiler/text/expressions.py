@@ -74,6 +74,12 @@ class Writer:
             return f"{self.function(function)}({self._call(args, kwargs)}, {out})"
         return f"{self.function(function)}({self._call(args, kwargs, out)})"
 
+    def copying(self, equation: Equation, target: str) -> str:
+        """A copy, or a conversion, into an array that is there."""
+        fits = np.can_cast(equation.args[0].dtype, equation.output.dtype, "same_kind")
+        casting = "" if fits else ', casting="unsafe"'
+        return f"np.copyto({target}, {self.argument(equation.args[0])}{casting})"
+
     def function(self, function: Callable[..., Any]) -> str:
         """What a function is called in the program."""
         path = path_of(function)
