@@ -7,6 +7,7 @@ import sys
 import numpy as np
 import pytest
 from random_steps import array, meddle, training
+from test_blocks import SMALL
 
 import tinygrad_nn as tnn
 from tinygrad_nn.autograd.containers import leaves
@@ -14,17 +15,9 @@ from tinygrad_nn.compiler import build
 from tinygrad_nn.compiler.blocks.target import Target
 from tinygrad_nn.compiler.step import CompiledStep
 
-SMALL_BLOCKS = {
-    "least": 2,
-    "least_plain": 2,
-    "least_work": 2,
-    "part_bytes": 64 * 8,
-    "shared_bytes": 64 * 8,
-    "least_shared": 32,
-}
 TARGETS = {
     "numpy": lambda: Target("numpy", 1),
-    "blocks": lambda: Target("numpy", 2, **SMALL_BLOCKS),
+    "blocks": lambda: Target("numpy", 2, **SMALL),
     "teaching": lambda: Target("teaching", 1),
 }
 

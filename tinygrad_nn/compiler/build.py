@@ -72,9 +72,14 @@ class Built:
         """Whether state is read from Tensors that are passed to the step."""
         return any(isinstance(getattr(r, "owner", None), int) for r in self.reads.values())
 
+    def passed(self, arguments: Sequence[Any]) -> list[Any]:
+        """What the function takes of the arguments: plain arrays and numbers."""
+        found = (arguments[i] for i in self.positions)
+        return [a._node.value if isinstance(a, Tensor) else a for a in found]
+
     def call(self, arguments: Sequence[Any], state: dict[str, Any], new: dict[str, Any]) -> Any:
         """Call the function with what it takes."""
-        passed = [_data(arguments[i]) for i in self.positions]
+        passed = self.passed(arguments)
         if self.source.takes_state:
             passed.insert(0, state)
         if self.source.takes_new:
@@ -128,13 +133,14 @@ def build(recipe: Recipe, name: str, arguments: Sequence[Any], target: Target) -
     slots = {value: key for key, value in reversed(state.new) if isinstance(value, Value)}
     plan = plan_memory(program, layout.state, slots, {*values_in(returned)} - slots.keys())
     source = emit(program, layout, None if teaching else plan, rules=teaching)
+    sources = (origins[v] for v in layout.arguments)
     return Built(
         source=source,
         program=program,
         plan=plan,
         layout=layout,
         function=loaded(source),
-        positions=[origins[v].position for v in layout.arguments],  # type: ignore[union-attr]
+        positions=[o.position for o in sources if isinstance(o, ArgumentSource)],
         reads=reads,
         kinds={key: v for v, key in keys.old.items() if v in used},
         makes={key: value for key, value in state.new if isinstance(value, Value)},
@@ -230,10 +236,6 @@ class _Keys:
         maker = self._makers.get(value)
         if maker is None or maker.view is not None:
             self.outputs[index] = self._copied(value)
-
-
-def _data(argument: Any) -> Any:
-    return argument._node.value if isinstance(argument, Tensor) else argument
 
 
 def _as_returned(tree: Any, outputs: Sequence[Any]) -> Any:

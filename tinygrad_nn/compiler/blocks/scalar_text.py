@@ -81,9 +81,11 @@ def loop_dtypes(equation: Equation) -> tuple[np.dtype, ...] | None:
         return (args[0].dtype,)
     if function is np.clip:
         return (dtype, dtype, dtype) if _clips_between_numbers(equation) else None
+    if not isinstance(function, np.ufunc):
+        return None
     kinds = [_kind(a) for a in args]
     try:
-        found = function.resolve_dtypes((*kinds, None))  # type: ignore[attr-defined]
+        found = function.resolve_dtypes((*kinds, None))
     except TypeError:
         return None
     return tuple(found[:-1]) if found[-1] == dtype else None

@@ -20,7 +20,6 @@ class Bank:
         packs: which parts are pieces of one array.
         fetched: the pieces that a program fetches by their own keys, to write into them.
 
-
     Attributes:
         state: the arrays by their keys, and what else is known of that state once it is written.
     """

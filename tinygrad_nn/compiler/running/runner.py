@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from ...autograd import Tensor
 from ...errors import TraceError
 from ..build import Built
 from ..program import Value
@@ -152,8 +151,7 @@ class Runner:
 
     def takes_finite(self, arguments: Sequence[Any]) -> bool:
         """Whether all that the program computes with is finite."""
-        passed = (ArgumentSource(i).read(arguments) for i in self.built.positions)
-        values = (v._node.value if isinstance(v, Tensor) else v for v in (*passed, *self._values))
+        values = (*self.built.passed(arguments), *self._values)
         numbers = (v for v in values if np.asarray(v).dtype.kind == "f")
         return all(bool(np.isfinite(v).all()) for v in numbers)
 
