@@ -180,7 +180,7 @@ class _Emitter:
     def _purpose(self, takes_new: bool) -> str:
         value = self.layout.returned
         is_loss = isinstance(value, Value) and self.names[value] == "loss"
-        returned = "the loss" if is_loss else "what the step returns"
+        returned = "the loss" if is_loss else "the result"
         if not self.layout.new:
             return f"Compute {returned}."
         place = (
