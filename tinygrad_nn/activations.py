@@ -7,6 +7,7 @@ import math
 
 import numpy as np
 
+from ._scope import scoped
 from ._typing import Array, Axis
 from .errors import ArgumentError, ShapeError
 from .primitives import LOG_SOFTMAX, SIGMOID, SOFTPLUS, as_real, stop_gradient
@@ -23,6 +24,7 @@ __all__ = [
 ]
 
 
+@scoped
 def relu(x: Array) -> Array:
     """The rectified linear unit, relu(x) = max(x, 0), with gradient [x > 0], which is 0 at 0.
 
@@ -39,6 +41,7 @@ def relu(x: Array) -> Array:
     return _relu(as_real("relu", x))
 
 
+@scoped
 def leaky_relu(x: Array, slope: float = 0.01) -> Array:
     """The leaky rectifier: x for x > 0, else slope·x. Its gradient is 1 or slope; slope at 0.
 
@@ -60,6 +63,7 @@ def leaky_relu(x: Array, slope: float = 0.01) -> Array:
     return np.where(x > 0, x, factor * x)
 
 
+@scoped
 def sigmoid(x: Array) -> Array:
     """The logistic function, σ(x) = 1 / (1 + e⁻ˣ), with gradient σ·(1 − σ).
 
@@ -78,6 +82,7 @@ def sigmoid(x: Array) -> Array:
     return SIGMOID(as_real("sigmoid", x))
 
 
+@scoped
 def tanh(x: Array) -> Array:
     """The hyperbolic tangent, with gradient 1 − tanh²(x).
 
@@ -93,6 +98,7 @@ def tanh(x: Array) -> Array:
     return np.tanh(as_real("tanh", x))
 
 
+@scoped
 def softplus(x: Array) -> Array:
     """The smooth rectifier, ln(1 + eˣ), with gradient σ(x).
 
@@ -111,6 +117,7 @@ def softplus(x: Array) -> Array:
     return SOFTPLUS(as_real("softplus", x))
 
 
+@scoped
 def softmax(x: Array, axis: Axis = -1) -> Array:
     """The normalised exponential, eˣⁱ / Σⱼ eˣʲ along an axis: positive, with sum 1.
 
@@ -136,6 +143,7 @@ def softmax(x: Array, axis: Axis = -1) -> Array:
     return e / np.sum(e, axis=axis, keepdims=True)
 
 
+@scoped
 def log_softmax(x: Array, axis: Axis = -1) -> Array:
     """The logarithm of softmax, xᵢ − ln Σⱼ eˣʲ, with vector-Jacobian product g − softmax·Σ g.
 

@@ -19,7 +19,7 @@ every_file = pytest.mark.parametrize(
 )
 
 FLOORS = [
-    ["errors", "_svg", "_typing"],
+    ["errors", "_scope", "_svg", "_typing"],
     ["primitives"],
     ["autograd"],
     ["activations", "losses", "initializers", "metrics"],

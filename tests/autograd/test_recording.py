@@ -11,6 +11,7 @@ import pytest
 
 import tinygrad_nn as tnn
 from tinygrad_nn import Graph, Tensor
+from tinygrad_nn._scope import here
 from tinygrad_nn.autograd import enable_grad, is_recording
 from tinygrad_nn.autograd.recording import state
 
@@ -21,10 +22,10 @@ def leaf(data=(1.0, 2.0)):
 
 @pytest.fixture(autouse=True)
 def _recording_is_left_as_it_was():
-    state.enabled, state.scope = True, ()  # whatever a failing test before this one left
+    state.enabled, here.scope = True, ()  # whatever a failing test before this one left
     yield
     assert is_recording()
-    assert state.scope == ()
+    assert here.scope == ()
 
 
 # --- on and off -------------------------------------------------------------------------------
@@ -77,7 +78,7 @@ def test_one_object_serves_two_threads_that_overlap(make):
             with shared:
                 first_in.set()
                 second_in.wait(10)
-            after["first"] = is_recording(), state.scope
+            after["first"] = is_recording(), here.scope
             first_out.set()
 
     def second():
@@ -86,7 +87,7 @@ def test_one_object_serves_two_threads_that_overlap(make):
             with shared:
                 second_in.set()
                 first_out.wait(10)
-            after["second"] = is_recording(), state.scope
+            after["second"] = is_recording(), here.scope
 
     threads = [threading.Thread(target=f) for f in (first, second)]
     for thread in threads:

@@ -1,10 +1,11 @@
 """The recording: nodes, the Tensor that makes them, the walker, and the transforms."""
 
+from .._scope import scope
 from .checkpoint import checkpoint
 from .dispatch import as_dtype
 from .graph import Graph, Node
 from .memory import keep_freed_memory
-from .recording import enable_grad, is_recording, no_grad, scope
+from .recording import enable_grad, is_recording, no_grad
 from .run import plain_output
 from .tensor import Tensor, rebind, substituted
 from .transforms import (

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .._scope import here
 from .._typing import Array
 from ..errors import ArgumentError, GradientError
 from ..primitives import Deferred, Derivative, Primitive, Trait, ensure_within
@@ -94,7 +95,7 @@ class _Segment:
         )  # fmt: skip
         inputs = (*(t._node for t in given), *first.closed)
         value = _packed([node.value for node in first.outputs])
-        node = Node(value, row, inputs, None, True, state.scope, user_site())
+        node = Node(value, row, inputs, None, True, here.scope, user_site())
         unpacked = iter(_unpacked(Tensor._of(node), [n.value for n in first.outputs]))
         return rebuilt(
             first.result, (next(unpacked) if _flows(y) else y for y in leaves(first.result))

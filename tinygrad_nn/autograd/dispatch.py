@@ -12,6 +12,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from .._scope import here
 from ..errors import (
     AssignmentError,
     DtypeError,
@@ -99,7 +100,7 @@ class Recorded:
                 tuple(inputs),
                 static or None,
                 not primitive.opaque,
-                state.scope,
+                here.scope,
                 user_site(),
             )
         else:
@@ -321,7 +322,7 @@ def _retold(
         expected = "expected shapes (..., m, k) and (..., k, n)"
     elif Trait.ELEMENTWISE in traits and "broadcast" in str(error):
         expected = "expected shapes that broadcast together"
-    where = "/".join((*state.scope, name))
+    where = "/".join((*here.scope, name))
     site, line = user_site(), ""
     if site is not None:
         source = source_line(site)

@@ -9,9 +9,10 @@ from collections.abc import Container, Iterable, Iterator, Sequence
 from operator import attrgetter
 from typing import Any
 
+from .._scope import Scope
 from .._typing import Array
 from ..primitives import Primitive
-from .recording import Scope, Site, SourceLine, source_line
+from .recording import Site, SourceLine, source_line
 
 __all__ = ["NO_OPTIONS", "Graph", "Leaf", "Node", "reachable"]
 

@@ -1,4 +1,4 @@
-"""What is true while recording: on or off, in which scope, and on which line of the user's.
+"""What is true while recording: on or off, and on which line of the user's.
 
 All of it is per thread, so that two threads can train two models at once.
 """
@@ -12,19 +12,15 @@ from types import CodeType
 from typing import Any, NamedTuple, TypeAlias
 
 __all__ = [
-    "Scope",
     "Site",
     "SourceLine",
     "enable_grad",
     "is_recording",
     "no_grad",
-    "scope",
     "source_line",
     "state",
     "user_site",
 ]
-
-Scope: TypeAlias = tuple[str, ...]
 
 # A place in a program: a code object, and the offset of an instruction in it. Frames themselves
 # are never kept: they would hold every local variable alive.
@@ -64,12 +60,10 @@ class _State(local):
     """This thread's recording. What surrounds a block is kept here too: objects are shared."""
 
     enabled = True
-    scope: Scope = ()
     transforms = 0  # how many transforms are running their function
 
     def __init__(self) -> None:
         self.enabled_before: list[bool] = []
-        self.scopes_before: list[Scope] = []
 
 
 state = _State()
@@ -115,26 +109,6 @@ class enable_grad(_Recording):  # noqa: N801  the counterpart of no_grad
 def is_recording() -> bool:
     """Whether operations on this thread are being recorded now."""
     return state.enabled
-
-
-class scope:  # noqa: N801  reads as a statement: with scope("hidden"):
-    """Name the part of a model that a ``with`` block computes, for diagrams and errors.
-
-    Scopes nest: within ``scope("encoder")`` and ``scope("hidden")`` a node belongs to
-    ``encoder/hidden``.
-    """
-
-    __slots__ = ("_name",)
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-
-    def __enter__(self) -> None:
-        state.scopes_before.append(state.scope)
-        state.scope = (*state.scope, self._name)
-
-    def __exit__(self, *_: object) -> None:
-        state.scope = state.scopes_before.pop()
 
 
 def user_site() -> Site | None:

@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
+from .._scope import Scope
 from .._typing import Array, Shape
-from ..autograd.recording import Scope, Site, SourceLine, source_line
+from ..autograd.recording import Site, SourceLine, source_line
 from ..errors import TraceError
 
 __all__ = [

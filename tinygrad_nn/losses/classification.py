@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from .._scope import scoped
 from .._typing import Array
 from ..activations import log_softmax
 from ..errors import DtypeError, ShapeError
@@ -23,6 +24,7 @@ __all__ = [
 ]
 
 
+@scoped
 def binary_cross_entropy(
     y_true: Array, y_pred: Array, from_logits: bool = False, reduction: str = "mean"
 ) -> Array:
@@ -69,6 +71,7 @@ def binary_cross_entropy(
     return reduced(where, weight * np.where(certain, 0, y_pred) + np.log1p(e), reduction)
 
 
+@scoped
 def categorical_cross_entropy(
     y_true: Array, y_pred: Array, from_logits: bool = False, reduction: str = "mean"
 ) -> Array:
@@ -111,6 +114,7 @@ def categorical_cross_entropy(
     return reduced(where, losses, reduction)
 
 
+@scoped
 def sparse_categorical_cross_entropy(
     y_true: Array, y_pred: Array, from_logits: bool = False, reduction: str = "mean"
 ) -> Array:
@@ -150,6 +154,7 @@ def sparse_categorical_cross_entropy(
     return reduced(where, -(own if from_logits else _log(own)), reduction)
 
 
+@scoped
 def kl_divergence(y_true: Array, y_pred: Array, reduction: str = "mean") -> Array:
     """The Kullback–Leibler divergence, Σᵢ yᵢ·ln(yᵢ / pᵢ) over the last axis.
 

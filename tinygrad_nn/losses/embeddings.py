@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from .._scope import scoped
 from .._typing import Array
 from ..errors import ShapeError
 from ..primitives import as_real, relu
@@ -10,6 +11,7 @@ from .checks import alike, check_targets, number, reduced
 __all__ = ["contrastive", "triplet"]
 
 
+@scoped
 def contrastive(
     y_true: Array, left: Array, right: Array, margin: float = 1.0, reduction: str = "mean"
 ) -> Array:
@@ -52,6 +54,7 @@ def contrastive(
     return reduced(where, y_true * squared + (1 - y_true) * np.square(apart), reduction)
 
 
+@scoped
 def triplet(
     anchor: Array, positive: Array, negative: Array, margin: float = 1.0, reduction: str = "mean"
 ) -> Array:

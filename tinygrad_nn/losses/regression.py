@@ -2,12 +2,14 @@
 
 import numpy as np
 
+from .._scope import scoped
 from .._typing import Array
 from .checks import alike, number, reduced
 
 __all__ = ["huber", "mean_absolute_error", "mean_squared_error"]
 
 
+@scoped
 def mean_squared_error(y_true: Array, y_pred: Array, reduction: str = "mean") -> Array:
     """The squared error, (ŷ − y)², with gradient 2·(ŷ − y).
 
@@ -29,6 +31,7 @@ def mean_squared_error(y_true: Array, y_pred: Array, reduction: str = "mean") ->
     return reduced("mean_squared_error", np.square(y_pred - y_true), reduction)
 
 
+@scoped
 def mean_absolute_error(y_true: Array, y_pred: Array, reduction: str = "mean") -> Array:
     """The absolute error, |ŷ − y|, with gradient sign(ŷ − y), which is 0 where they agree.
 
@@ -50,6 +53,7 @@ def mean_absolute_error(y_true: Array, y_pred: Array, reduction: str = "mean") -
     return reduced("mean_absolute_error", np.absolute(y_pred - y_true), reduction)
 
 
+@scoped
 def huber(y_true: Array, y_pred: Array, delta: float = 1.0, reduction: str = "mean") -> Array:
     """The Huber loss: ½e² for |e| ≤ δ, else δ·(|e| − ½δ), where e = ŷ − y.
 

@@ -142,7 +142,7 @@ class Sequential(Module):
     def forward(self, x: Array) -> Array:
         """Apply each layer to what the one before it gave."""
         for layer in self.layers:
-            if isinstance(layer, Module):
+            if isinstance(layer, Module) or hasattr(layer, "is_scoped"):
                 x = layer(x)
             else:
                 with scope(getattr(layer, "__name__", type(layer).__name__)):

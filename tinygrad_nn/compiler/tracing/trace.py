@@ -12,9 +12,10 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from ..._scope import here
 from ..._typing import Array
 from ...autograd import Node, Tensor
-from ...autograd.recording import Site, state
+from ...autograd.recording import Site
 from ...errors import TraceError
 from ...primitives import ensure_within
 from ..operations import MAY_VIEW, UntraceableError, expect_finite, expect_within
@@ -125,7 +126,7 @@ class Trace:
         node = self._at
         if node is None:
             silent = tuple(kind for kind, what in np.geterr().items() if what == "ignore")
-            return Origin(self.phase, state.scope, _named_function(), None, _user_site(), silent)
+            return Origin(self.phase, here.scope, _named_function(), None, _user_site(), silent)
         return Origin(self.phase, node.scope, None, self._rules, node.site)
 
     def effect(self, function: Callable[..., Any], *args: Any) -> None:
