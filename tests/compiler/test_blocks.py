@@ -437,7 +437,7 @@ def test_a_program_with_blocks_can_be_evaluated_and_written_without_them():
     x = np.random.default_rng(0).normal(size=500)
     step = blocked(lambda x: (np.tanh(x) * 2 + 1, np.square(x).sum()))
     expected = step(x)
-    built = step._built
+    built = step.built
     for got, wanted in zip(evaluate(built.program, [x]), expected, strict=True):
         np.testing.assert_allclose(got, wanted, rtol=1e-14)
     source = emit(built.program, built.layout, None)

@@ -33,18 +33,20 @@ def test_each_operation_leaf_and_layer_is_drawn_with_shape_and_value():
         assert f"<B>{word}</B>" in source or f">{word}<" in source
     assert "cluster_" in source
     assert "label=<layer>" in source
-    assert "value [[0.5, -1], [1.5, 2]]" in source
     assert source.count("->") == 9  # 6 operations with 9 inputs
+    written = re.findall(r">([-\d.]+)</FONT>", source)
+    for number in ("0.5", "-1", "1.5", "2"):
+        assert number in written
 
 
 def test_gradients_read_not_run_until_backward_has_run_and_are_never_called_zero():
     loss = network_loss()
     before = tnn.draw(loss).source
-    assert before.count("gradient not run") == 9
+    assert before.count("not run") == 9
     assert "gradient 0" not in before
     loss.backward()
     after = tnn.draw(loss).source
-    assert after.count("gradient not run") == 1  # x, which asked for none
+    assert after.count("not run") == 1  # x, which asked for none
     assert "gradient 1<" in after
 
 
@@ -101,7 +103,7 @@ def test_nested_scopes_are_nested_clusters_and_leaves_stand_with_their_users():
     source = tnn.draw(y + 1.0).source
     outer, inner = source.index("label=<outer>"), source.index("label=<inner>")
     assert outer < inner < source.index("<B>w</B>")
-    assert source.count("subgraph") == 2
+    assert source.count("subgraph cluster_n") == 2
 
 
 HOSTILE = [
@@ -127,27 +129,28 @@ def test_a_hostile_name_draws_as_that_text(name):
     assert any(text.startswith(printable.strip()[:40]) for text in shown)
 
 
-def test_diagrams_are_saved_as_dot_svg_and_png(tmp_path):
+def test_diagrams_are_saved_as_dot_svg_png_and_pdf(tmp_path):
     diagram = tnn.draw(network_loss())
-    for suffix in ("dot", "gv", "svg", "png"):
+    for suffix in ("dot", "gv", "svg", "png", "pdf"):
         path = diagram.save(tmp_path / f"graph.{suffix}")
         assert path.stat().st_size > 500
     assert (tmp_path / "graph.dot").read_text() == diagram.source
     assert "matmul" in texts((tmp_path / "graph.svg").read_text())
     assert (tmp_path / "graph.png").read_bytes().startswith(b"\x89PNG")
-    assert sorted(p.name for p in tmp_path.iterdir()) == [
-        *("graph.dot", "graph.gv", "graph.png", "graph.svg")
-    ]
+    assert (tmp_path / "graph.pdf").read_bytes().startswith(b"%PDF")
+    assert len(list(tmp_path.iterdir())) == 5
+    assert (diagram.dot, diagram.svg.encode()) == (diagram.source, diagram.render("svg"))
+    assert (diagram.png[:4], diagram.pdf[:4]) == (b"\x89PNG", b"%PDF")
 
 
 def test_unknown_formats_and_places_raise_and_leave_nothing(tmp_path):
     diagram = tnn.draw(network_loss())
-    with pytest.raises(ArgumentError, match=r"\.svg, \.png"):
+    with pytest.raises(ArgumentError, match=r"\.svg, \.png, \.pdf, \.html"):
         diagram.save(tmp_path / "graph.bmp")
     with pytest.raises(OutputError, match="cannot be written"):
         diagram.save(tmp_path / "missing" / "graph.dot")
     assert not list(tmp_path.iterdir())
-    with pytest.raises(ArgumentError, match="Tensor or a Graph"):
+    with pytest.raises(ArgumentError, match="a Tensor or a Graph"):
         tnn.draw(np.ones(3))
     with pytest.raises(ArgumentError, match="direction"):
         tnn.draw(network_loss(), direction="up")

@@ -21,7 +21,7 @@ from .state import Pack, State
 from .text.emit import emit
 from .text.layout import Layout, Source
 from .text.loops.kernel_cache import stored
-from .text.names import Names, function_name, identifier
+from .text.names import Names, function_name, identifier, names_for
 from .tracing.run import Recipe
 from .tracing.slots import (
     ArgumentSource,
@@ -61,6 +61,11 @@ class Built:
     packs: Sequence[Pack]  # which parts of the state are pieces of one
     writes: Sequence[tuple[Sink, Any]]  # sinks, with keys of the new state in the tree
     returned: Any  # the tree of what is returned, with numbers of the program's results
+
+    @property
+    def names(self) -> Names:
+        """What each value of the program is called."""
+        return names_for(self.program, self.layout, ())
 
     @property
     def state_parts(self) -> set[str]:

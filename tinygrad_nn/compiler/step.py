@@ -202,7 +202,7 @@ class CompiledStep:
     @property
     def source(self) -> str:
         """The text of the program that ran last."""
-        return self._built.source.text
+        return self.built.source.text
 
     def save(self, path: Any, *, batch: Sequence[Any] | None = None) -> Path:
         """Write the program that ran last as a module that needs NumPy alone.
@@ -224,15 +224,16 @@ class CompiledStep:
             OutputError: the file cannot be written.
         """
         arguments = None if batch is None else leaves((tuple(batch), {}))
-        if arguments is None and self._built.reads_arguments:
+        if arguments is None and self.built.reads_arguments:
             raise ArgumentError(
                 f"save: expected batch=, the arguments of {self._name}, since their values or "
                 f"gradients are updated; got none"
             )
-        return save(self._built, self._ran.state_now(arguments or ()), path, arguments)
+        return save(self.built, self._ran.state_now(arguments or ()), path, arguments)
 
     @property
-    def _built(self) -> Built:
+    def built(self) -> Built:
+        """The program that ran last, with what its values are called and connected to."""
         return self._ran.built
 
     @property

@@ -1,59 +1,79 @@
-"""From a recording to DOT: operations, values, gradients and verdicts, layers as clusters."""
+"""`draw`: pictures of recordings and of compiled programs."""
 
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
+from typing import Any
 
-import numpy as np
-
-from .._svg import escaped
 from .._typing import Array
 from ..autograd import Graph, Node, Tensor
-from ..autograd.backward import gradients, plan, starting_gradient
+from ..autograd.backward import starting_gradient
+from ..compiler import CompiledStep
 from ..errors import ArgumentError
 from ..verify.nodes import NodeCheck, check_nodes
-from ..verify.verdicts import Verdict
 from .diagram import Diagram
-from .labels import static_text, summary
-
-if TYPE_CHECKING:
-    from graphviz import Digraph
+from .drawing.compiled import program_scene
+from .drawing.dot import Options, as_dot
+from .drawing.folding import Cluster, folded
+from .drawing.recorded import recorded_scene, with_backward
+from .drawing.scene import Box, Scene
+from .drawing.subjects import recording_of
+from .drawing.theme import theme_named
 
 __all__ = ["draw"]
 
-# Colours of Okabe and Ito's palette, lightened, which colour-blind readers can tell apart. Kinds of
-# node differ in outline as well, for print.
-_STYLES = {
-    "parameter": {"fillcolor": "#cfe8f7", "color": "#0072b2"},
-    "input": {"fillcolor": "#f2f2f2", "color": "#666666", "style": "filled,dashed"},
-    "constant": {"fillcolor": "#f2f2f2", "color": "#666666", "style": "filled,dashed"},
-    "operation": {"fillcolor": "#ffffff", "color": "#444444", "style": "filled,rounded"},
-    "output": {"fillcolor": "#fff3d6", "color": "#b36b00", "style": "filled,rounded"},
-}
-_RIGHT, _DOUBTFUL, _WRONG = "#00664f", "#8a5a00", "#a83200"
-_FONT = "Helvetica"
+_READABLE = 400  # boxes: beyond, a picture on one page cannot be read
 
 
-def draw(of: Tensor | Graph, *, check: bool = False, direction: str = "TB") -> Diagram:
-    """Draw the computation graph of a Tensor: what was computed, from what, with which gradients.
+def draw(
+    of: Any,
+    *more: Any,
+    depth: int | None = None,
+    values: bool = True,
+    gradients: bool = True,
+    check: bool = False,
+    backward: bool = False,
+    direction: str = "TB",
+    theme: str = "light",
+    max_nodes: int | None = 150,
+    collapse: bool | str | Sequence[str] = (),
+    highlight: Any = (),
+) -> Diagram:
+    """Draw a computation: what was computed, from what, with which values and gradients.
 
-    Each node shows its operation, its shape and its value: small arrays whole, large ones as
-    their range and mean. After `backward` it shows its gradient too; a gradient that was not
-    computed reads "not run". Layers are drawn as clusters.
+    Each operation is a box, and so is each parameter, input and constant; a legend tells them
+    apart. Layers and functions are frames around their operations. Small arrays show their
+    numbers, large ones what is to be said of them and a histogram. After `backward` gradients
+    stand beside the values; one that was not computed reads "not run".
+
+    Where there are more than `max_nodes` boxes, scopes are drawn folded, as one box each, and
+    those that repeat as one with ×N.
 
     Args:
-        of: the Tensor, usually a loss, or a Graph.
+        of: a Tensor, usually a loss; a Graph; a Module or another function; a compiled step.
+        more: further outputs, or the inputs of the Module.
+        depth: how many scopes within one another are drawn open; deeper ones are folded.
+        values: whether to show numbers.
+        gradients: whether to show gradients.
         check: whether to compare the gradient of each node with finite differences. The outline
             and a line of text show the verdict on what arrives there, with the analytic derivative
             beside the numeric one: a wrong rule shows in the nodes before it.
+        backward: whether to draw what the backward pass computes as well; dashed arrows are the
+            values of the forward pass that it uses.
         direction: "TB" draws from top to bottom, "LR" from left to right.
+        theme: "light" or "dark".
+        max_nodes: how many boxes are drawn at most; None for any number.
+        collapse: names, paths or patterns of scopes to fold, such as "encoder/*"; True folds all,
+            False none, whatever their number.
+        highlight: Tensors, or names of Tensors or scopes, to be marked.
 
     Returns:
-        A diagram; ``.save("graph.svg")`` writes it, and Jupyter shows it.
+        A diagram; ``.save("graph.svg")`` writes it, ``.save("graph.html")`` writes a page to step
+        through it, and Jupyter shows it.
 
     Raises:
-        ArgumentError: something that is no Tensor or Graph, or an unknown direction.
-        GradientError: a check was asked for, but `backward` has not run and the output is no
-            scalar, so there is no gradient to check.
+        ArgumentError: something that cannot be drawn, or an option that is none of these.
+        GradientError: a check or the backward pass was asked for, but `backward` has not run and
+            the output is no scalar, so there is no gradient to start from.
 
     Example:
         >>> import tinygrad_nn as tnn
@@ -67,181 +87,104 @@ def draw(of: Tensor | Graph, *, check: bool = False, direction: str = "TB") -> D
     """
     if direction not in ("TB", "LR"):
         raise ArgumentError(f"draw: expected direction 'TB' or 'LR'; got {direction!r}")
-    if isinstance(of, Tensor):
-        of = Graph([of])
-    if not isinstance(of, Graph):
-        raise ArgumentError(f"draw: expected a Tensor or a Graph; got {type(of).__name__}")
-    seeds = {out: out.seed for out in of.outputs if out.seed is not None and out.tracked}
-    checks: Mapping[Node, NodeCheck] = {}
-    if check:
-        if len(of.outputs) != 1:
-            raise ArgumentError(f"draw: expected one output to check; got {len(of.outputs)}")
-        root = of.outputs[0]
-        seeds[root] = starting_gradient("draw", root)
-        checks = check_nodes(of, seeds[root])
-    arrived = gradients(plan(list(seeds)), list(seeds.items()))
-    return Diagram(_Drawing(of, arrived, checks).dot(direction))
+    look = theme_named(theme)
+    page = None
+    if isinstance(of, CompiledStep):
+        if check or backward or more:
+            raise ArgumentError(
+                "draw: expected a compiled step alone, which has no values or gradients to check; "
+                "got more; draw the loss that the step computes"
+            )
+        scene = program_scene(of)
+    else:
+        graph = recording_of("draw", of, more)
+        seeds = {out: out.seed for out in graph.outputs if out.seed is not None and out.tracked}
+        if check or backward:
+            seeds |= _starts(graph, check)
+        checks = check_nodes(graph, seeds[graph.outputs[0]]) if check else {}
+        drawn = with_backward(graph, seeds) if backward else graph
+        scene = recorded_scene(drawn, seeds, checks, graph if backward else None)
+        page = partial(_page, graph, seeds, checks, theme)
+    patterns, limit = _folding(collapse, max_nodes)
+    root = folded(scene, _depth(depth), patterns, limit)
+    notes = tuple(_notes(scene, root, limit))
+    options = Options(look, direction, values, gradients, notes)
+    return Diagram(as_dot(scene, root, _marked(scene, highlight), options), page, notes)
 
 
-class _Drawing:
-    """One graph on its way to DOT: names for its nodes, and a place for each."""
+def _starts(graph: Graph, check: bool) -> dict[Node, Array]:
+    if check and len(graph.outputs) != 1:
+        raise ArgumentError(f"draw: expected one output to check; got {len(graph.outputs)}")
+    return {root: starting_gradient("draw", root) for root in graph.outputs}
 
-    def __init__(
-        self, graph: Graph, gradients: Mapping[Node, Array], checks: Mapping[Node, NodeCheck]
-    ) -> None:
-        self.graph = graph
-        self.gradients = gradients
-        self.checks = checks
-        self.names = {node: f"n{i}" for i, node in enumerate(graph.nodes)}
-        self.users: dict[Node, list[Node]] = {node: [] for node in graph.nodes}
-        for node in graph.nodes:
-            for parent in node.parents:
-                self.users[parent].append(node)
 
-    def dot(self, direction: str) -> str:
-        """The whole drawing as DOT text."""
-        from graphviz import Digraph  # on use: importing the package imports NumPy alone
+def _page(
+    graph: Graph, seeds: Mapping[Node, Array], checks: Mapping[Node, NodeCheck], theme: str
+) -> str:
+    from .explorer import explorer_page
 
-        drawing = Digraph(
-            "computation",
-            graph_attr={
-                "rankdir": direction,
-                "fontname": _FONT,
-                "nodesep": "0.3",
-                "ranksep": "0.4",
-                # Bounds on the layout's search: many long edges would take it minutes.
-                "nslimit": "2",
-                "nslimit1": "2",
-            },
-            node_attr={
-                "shape": "box",
-                "margin": "0.15,0.07",
-                "fontname": _FONT,
-                "fontsize": "11",
-                "style": "filled",
-            },
-            edge_attr={"color": "#666666", "arrowsize": "0.7"},
+    return explorer_page(graph, seeds, checks=checks, theme=theme)
+
+
+def _folding(
+    collapse: bool | str | Sequence[str], max_nodes: int | None
+) -> tuple[Sequence[str], int | None]:
+    """What to fold by name, and how many boxes to leave."""
+    if max_nodes is not None and (not isinstance(max_nodes, int) or max_nodes < 1):
+        raise ArgumentError(f"draw: expected max_nodes of at least 1, or None; got {max_nodes!r}")
+    if isinstance(collapse, bool):
+        return (["*"], max_nodes) if collapse else ((), None)
+    patterns = [collapse] if isinstance(collapse, str) else list(collapse)
+    if not all(isinstance(pattern, str) for pattern in patterns):
+        raise ArgumentError(
+            f"draw: expected names of scopes, True or False to collapse; got {collapse!r}"
         )
-        self._add_scope(drawing, (), self.graph.nodes)
-        for node in self.graph.nodes:
-            for position, parent in enumerate(node.inputs):
-                drawing.edge(self._source(drawing, node, position, parent), self.names[node])
-        return str(drawing.source)
-
-    def _add_scope(self, drawing: "Digraph", scope: tuple[str, ...], nodes: Iterable[Node]) -> None:
-        """Draw the nodes of a scope, and the scopes within it as clusters."""
-        depth = len(scope)
-        inner: dict[str, list[Node]] = {}
-        for node in nodes:
-            place = self._place(node)
-            if len(place) > depth:
-                inner.setdefault(place[depth], []).append(node)
-            else:
-                self._add_node(drawing, node)
-        for name, members in inner.items():
-            # Named by its first node, which is in no other cluster of this depth.
-            with drawing.subgraph(name=f"cluster_{self.names[members[0]]}_{depth}") as cluster:
-                cluster.attr(
-                    label=f"<{escaped(name)}>",
-                    style="rounded,filled",
-                    color="#bbbbbb",
-                    fillcolor="#fafafa",
-                    labeljust="l",
-                    fontsize="12",
-                )
-                self._add_scope(cluster, (*scope, name), members)
-
-    def _place(self, node: Node) -> tuple[str, ...]:
-        """The scope a node is drawn in; a leaf belongs where all its users are."""
-        if node.primitive is not None or not self.users[node]:
-            return node.scope
-        places = [user.scope for user in self.users[node]]
-        shared = 0
-        while all(len(p) > shared and p[shared] == places[0][shared] for p in places):
-            shared += 1
-        return places[0][:shared]
-
-    def _kind(self, node: Node) -> str:
-        if node in self.graph.outputs:
-            return "output"
-        if node.primitive is not None:
-            return "operation"
-        return "parameter" if node.tracked else "input"
-
-    def _add_node(self, drawing: "Digraph", node: Node) -> None:
-        kind = self._kind(node)
-        style = dict(_STYLES[kind])
-        if kind == "output":
-            style["peripheries"] = "2"
-        if node in self.checks:  # the outline shows the verdict
-            check = self.checks[node]
-            style |= {"color": _colour(check), "penwidth": "1.5" if check.right else "4"}
-        drawing.node(self.names[node], label=self._label(node, kind), **style)
-
-    def _label(self, node: Node, kind: str) -> str:
-        title = str(node.name or "") or (node.primitive.name if node.primitive else kind)
-        rows = [f"<B>{escaped(title)}</B>"]
-        if node.primitive is not None:
-            call = static_text(node.static)
-            if node.name:
-                call = ", ".join(filter(None, (node.primitive.name, call)))
-            if call:
-                rows.append(_small(escaped(call)))
-        elif node.name:
-            rows.append(_small(kind))
-        dtype = node.value.dtype
-        shape = f"{node.value.shape}" + ("" if dtype == np.float64 else f" {dtype}")
-        rows.append(_small(escaped(shape)))
-        gradient = summary(self.gradients[node]) if node in self.gradients else "not run"
-        rows += [_numbers(f"value {summary(node.value)}"), _numbers(f"gradient {gradient}")]
-        if node.leaf is not None and _differs(node.leaf.grad, self.gradients.get(node)):
-            rows.append(_numbers(f".grad {summary(node.leaf.grad)}"))  # of more than one backward
-        if node in self.checks:
-            rows.append(_verdict(self.checks[node], node.value.size))
-        return f"<{'<BR/>'.join(rows)}>"
-
-    def _source(self, drawing: "Digraph", node: Node, position: int, parent: Any) -> str:
-        """The name of an edge's start; a plain constant gets a node of its own there."""
-        if isinstance(parent, Node):
-            return self.names[parent]
-        name = f"{self.names[node]}_{position}"
-        text = "None" if parent is None else summary(parent)
-        shape = np.shape(parent)
-        rows = [_numbers(text)] + ([_small(escaped(str(shape)))] if shape else [])
-        drawing.node(name, label=f"<{'<BR/>'.join(rows)}>", **_STYLES["constant"])
-        return name
+    return patterns, max_nodes
 
 
-def _differs(collected: Array | None, gradient: Array | None) -> bool:
-    """Whether a leaf has collected something else than this graph alone would give it."""
-    if collected is None or gradient is None:
-        return False
-    return not np.allclose(collected, gradient, rtol=1e-5, atol=0, equal_nan=True)
+def _depth(depth: int | None) -> int | None:
+    if depth is not None and (not isinstance(depth, int) or depth < 0):
+        raise ArgumentError(f"draw: expected a depth of at least 0, or None; got {depth!r}")
+    return depth
 
 
-def _verdict(check: NodeCheck, size: int) -> str:
-    """The verdict on a gradient, and analytic beside numeric."""
-    along = " in a random direction" if size > 1 else ""
-    made_by = f", made by {' or '.join(check.made_by)}" if check.made_by else ""
-    lines = (
-        _numbers(check.verdict.value + made_by, bold=True),
-        _numbers(f"analytic {check.analytic:.4g}{along}"),
-        _numbers(f"numeric  {check.numeric:.4g}"),
-    )
-    return f'<FONT COLOR="{_colour(check)}">{"<BR/>".join(lines)}</FONT>'
+def _notes(scene: Scene, root: Cluster, limit: int | None) -> Iterable[str]:
+    """What the reader is told of the drawing as a whole."""
+    drawn = sum(not isinstance(item, Cluster) for c in root.open_clusters() for item in c.items)
+    total = len(scene.boxes)
+    if limit is not None and drawn < total and total > limit:
+        yield f"{total:,} nodes, folded to {drawn:,}; draw(…, max_nodes={total}) shows all"
+    if drawn > _READABLE:
+        yield f"{drawn:,} boxes are too many to read; draw(…, max_nodes=150) folds them"
 
 
-def _colour(check: NodeCheck) -> str:
-    if check.right:
-        return _RIGHT
-    return _WRONG if check.verdict in (Verdict.WRONG, Verdict.KINK) else _DOUBTFUL
+def _marked(scene: Scene, highlight: Any) -> set[Box]:
+    """The boxes to be marked."""
+    wanted = [highlight] if isinstance(highlight, (str, Tensor)) else list(highlight)
+    nodes = {t._node for t in wanted if isinstance(t, Tensor)}
+    names = {t for t in wanted if isinstance(t, str)}
+    marked = {
+        box
+        for box in scene.boxes
+        if (isinstance(box.item, Node) and box.item in nodes)
+        or not names.isdisjoint(_names_of(box))
+    }
+    known = {name for box in marked for name in _names_of(box)}
+    strange = [repr(t) for t in wanted if not isinstance(t, (str, Tensor))]
+    strange += sorted(repr(name) for name in names - known)
+    strange += [n.described for n in nodes if n not in {box.item for box in marked}]
+    if strange:
+        raise ArgumentError(
+            f"draw: expected Tensors of the computation, or names in it, to highlight; got "
+            f"{', '.join(strange)}; see the names in the picture"
+        )
+    return marked
 
 
-def _numbers(text: str, bold: bool = False) -> str:
-    # Of fixed width: wherever the picture is shown, another font's digits still fit the box.
-    content = f"<B>{escaped(text)}</B>" if bold else escaped(text)
-    return f'<FONT FACE="Courier" POINT-SIZE="10">{content}</FONT>'
-
-
-def _small(text: str) -> str:
-    return f'<FONT POINT-SIZE="10" COLOR="#555555">{text}</FONT>'
+def _names_of(box: Box) -> Iterable[str]:
+    """What a box may be called: its title, its path, and the scopes that it is in."""
+    yield box.title
+    yield "/".join((*box.scope, box.title))
+    for end in range(1, len(box.scope) + 1):
+        yield "/".join(box.scope[:end])
+        yield box.scope[end - 1]

@@ -5,6 +5,7 @@ import subprocess
 from collections.abc import Iterator
 
 from ..errors import OutputError
+from .pdf import pdf_of_jpeg
 
 __all__ = ["INSTALL", "render"]
 
@@ -13,38 +14,48 @@ INSTALL = (
     "from https://graphviz.org/download"
 )
 _SECONDS = 120
+_DOTS_PER_INCH = 288  # of a PDF that is made from a JPEG
 
 
 def render(dot: str, kind: str) -> bytes:
-    """Render DOT text as "svg" or "png".
+    """Render DOT text as "svg", "png" or "pdf".
 
     A ``dot`` on the PATH is preferred; where there is none, or it fails, the renderer of the
-    graphviz-pure package draws the same picture.
+    graphviz-pure package draws the same picture. That one writes no PDF, so its JPEG is put on
+    a page.
 
     Raises:
         OutputError: no renderer is there, or none can draw this.
     """
-    failures = []
+    failures: list[str] = []
     for command in _renderers():
-        try:
-            done = subprocess.run(
-                [command, f"-T{kind}"],
-                input=dot.encode(),
-                capture_output=True,
-                timeout=_SECONDS,
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
-            failures.append(f"{command} took more than {_SECONDS} s")
-            continue
-        except OSError as error:
-            failures.append(f"{command}: {error}")
-            continue
-        if done.returncode == 0 and done.stdout:
-            return done.stdout
-        failures.append(f"{command}: {done.stderr.decode(errors='replace').strip()[:200]}")
+        picture = _rendered([command, f"-T{kind}"], dot, failures)
+        if picture is None and kind == "pdf":
+            arguments = [command, "-Tjpg", f"-Gdpi={_DOTS_PER_INCH}"]
+            picture = _rendered(arguments, dot, failures)
+            picture = None if picture is None else pdf_of_jpeg(picture, _DOTS_PER_INCH)
+        if picture is not None:
+            return picture
     cause = f"no renderer could draw this graph: {'; '.join(failures)}" if failures else INSTALL
     raise OutputError(f"{cause}; the DOT text is in .source, and .save('x.dot') keeps it")
+
+
+def _rendered(command: list[str], dot: str, failures: list[str]) -> bytes | None:
+    """What a renderer writes; None where it fails, with the reason among the failures."""
+    try:
+        done = subprocess.run(
+            command, input=dot.encode(), capture_output=True, timeout=_SECONDS, check=False
+        )
+    except subprocess.TimeoutExpired:
+        failures.append(f"{command[0]} took more than {_SECONDS} s")
+        return None
+    except OSError as error:
+        failures.append(f"{command[0]}: {error}")
+        return None
+    if done.returncode == 0 and done.stdout:
+        return done.stdout
+    failures.append(f"{command[0]}: {done.stderr.decode(errors='replace').strip()[:200]}")
+    return None
 
 
 def _renderers() -> Iterator[str]:

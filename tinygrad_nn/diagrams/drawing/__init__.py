@@ -1,0 +1,1 @@
+"""From whatever can be drawn to DOT: boxes and links, scopes folded, looks, and the text."""
