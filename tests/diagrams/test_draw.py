@@ -33,7 +33,7 @@ def test_each_operation_leaf_and_layer_is_drawn_with_shape_and_value():
         assert f"<B>{word}</B>" in source or f">{word}<" in source
     assert "cluster_" in source
     assert "label=<layer>" in source
-    assert source.count("->") == 9  # 6 operations with 9 inputs
+    assert len(re.findall(r"n\d+ -> n\d+", source)) == 9  # 6 operations with 9 inputs
     written = re.findall(r">([-\d.]+)</FONT>", source)
     for number in ("0.5", "-1", "1.5", "2"):
         assert number in written
@@ -113,6 +113,7 @@ HOSTILE = [
     "名前 ᾱ",
     "x" * 500,
     "}",
+    r"\N \G \L \\ \n",
 ]
 
 

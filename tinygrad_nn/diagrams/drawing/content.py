@@ -15,7 +15,7 @@ from .folding import Group
 from .scene import Box, Details, Kind
 from .theme import Theme
 
-__all__ = ["box_label", "group_label", "verdict_colour"]
+__all__ = ["FONT", "box_label", "group_label", "marked_up", "verdict_colour"]
 
 FONT = "Helvetica"
 # Of fixed width: wherever the picture is shown, another font's digits still fit the box.
@@ -59,6 +59,15 @@ def group_label(group: Group, checks: Mapping[Box, NodeCheck], theme: Theme) -> 
         worst = max(found, key=lambda c: (not c.right, c.verdict.badness))
         rows.append(_digits(told, theme, verdict_colour(worst, theme), bold=True))
     return _table(rows)
+
+
+def marked_up(text: str) -> str:
+    """Text for a label: a name can hold anything, and shows as exactly that.
+
+    Graphviz puts names of its own in place of a backslash and a letter, in markup as well, so
+    backslashes are doubled.
+    """
+    return escaped(text).replace("\\", "\\\\")
 
 
 def verdict_colour(check: NodeCheck, theme: Theme) -> str:
@@ -167,13 +176,13 @@ def _table(rows: Iterable[str]) -> str:
 
 
 def _title(text: str, theme: Theme) -> str:
-    return f'<FONT COLOR="{theme.ink}"><B>{escaped(text)}</B></FONT>'
+    return f'<FONT COLOR="{theme.ink}"><B>{marked_up(text)}</B></FONT>'
 
 
 def _digits(text: str, theme: Theme, colour: str = "", bold: bool = False) -> str:
-    content = f"<B>{escaped(text)}</B>" if bold else escaped(text)
+    content = f"<B>{marked_up(text)}</B>" if bold else marked_up(text)
     return f'<FONT FACE="{_DIGITS}" POINT-SIZE="10" COLOR="{colour or theme.ink}">{content}</FONT>'
 
 
 def _small(text: str, theme: Theme) -> str:
-    return f'<FONT POINT-SIZE="10" COLOR="{theme.dim}">{escaped(text)}</FONT>'
+    return f'<FONT POINT-SIZE="10" COLOR="{theme.dim}">{marked_up(text)}</FONT>'

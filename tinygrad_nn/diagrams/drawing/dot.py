@@ -4,8 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from ..._svg import escaped
-from .content import FONT, box_label, group_label, verdict_colour
+from .content import FONT, box_label, group_label, marked_up, verdict_colour
 from .folding import Cluster, Group
 from .scene import Box, Kind, Scene
 from .theme import Theme
@@ -91,7 +90,7 @@ class _Drawing:
             "nslimit1": "2",
         }
         if self.options.notes:
-            lines = "<BR/>".join(map(escaped, self.options.notes))
+            lines = "<BR/>".join(map(marked_up, self.options.notes))
             graph |= {"label": f"<{lines}>", "labelloc": "t", "fontsize": "12"}
         if len(self.names) > _LARGE:
             graph |= {"splines": "line", "nslimit": "0.5", "nslimit1": "0.5", "mclimit": "0.1"}
@@ -121,7 +120,7 @@ class _Drawing:
                 name = f"cluster_{self.names[self.shown[first]]}_{len(item.path)}"
                 with drawing.subgraph(name=name) as inner:
                     inner.attr(
-                        label=f"<{escaped(item.name)}>",
+                        label=f"<{marked_up(item.name)}>",
                         style="rounded,filled",
                         color=self.theme.line,
                         fillcolor=self.theme.frames[len(item.path) % 2],
@@ -193,6 +192,8 @@ class _Drawing:
                 row.attr(rank="same")
                 for i, (text, look) in enumerate(samples):
                     row.node(f"legend{i}", label=text, **look | small | {"margin": "0.08,0.03"})
+                    if i:  # for their order
+                        row.edge(f"legend{i - 1}", f"legend{i}", style="invis")
 
 
 def _is_plain(cluster: Cluster) -> bool:
