@@ -1,4 +1,4 @@
-"""The command ``tinygrad-nn``: demo and gradcheck.
+"""The command ``tinygrad-nn``: demo, gradcheck, draw, explain and explore.
 
 Exit status 0 means all is right, 1 that a derivative is wrong, 2 that the command cannot be
 carried out as given: one line says why, and no traceback.
@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from . import __version__
 from .errors import TinygradNNError
 from .gradcheck_command import add_gradcheck
+from .picture_commands import add_pictures
 
 __all__ = ["main"]
 
@@ -72,6 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     demo.set_defaults(run=_demo, refuse=demo.error)
 
     add_gradcheck(commands)
+    add_pictures(commands)
     return parser
 
 

@@ -27,7 +27,7 @@ FLOORS = [
     ["verify", "compiler"],
     ["diagrams", "testing"],
     ["training"],
-    ["cli", "gradcheck_command", "__main__", "__init__"],
+    ["cli", "gradcheck_command", "picture_commands", "__main__", "__init__"],
 ]
 FLOOR = {room: height for height, rooms in enumerate(FLOORS) for room in rooms}
 # Rooms on one floor may use each other, except these; and these never learn of the recording.

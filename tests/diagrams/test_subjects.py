@@ -1,6 +1,8 @@
 """What can be drawn, with which looks: functions, several outputs, programs, both passes."""
 
 import re
+import shutil
+import subprocess
 import xml.etree.ElementTree as ElementTree
 
 import numpy as np
@@ -208,6 +210,23 @@ def test_the_bundled_renderer_draws_a_page_as_well(monkeypatch, tmp_path):
     places = [int(line[:10]) for line in pdf.split(b"xref\n")[1].splitlines()[2:7]]
     for number, place in enumerate(places, 1):
         assert pdf[place:].startswith(b"%d 0 obj" % number)
+
+
+@pytest.mark.skipif(shutil.which("dot") is None, reason="the system has no Graphviz")
+def test_both_renderers_draw_the_same():
+    diagram = tnn.draw(some_loss(), check=True)
+    ours, theirs = (_texts(diagram.source, program) for program in ("graphviz-pure", "dot"))
+    assert ours == theirs
+    assert "PASS" in ours
+
+
+def _texts(source, program):
+    """What is written in a picture, and which nodes and edges there are."""
+    drawn = subprocess.run(
+        [program, "-Tsvg"], input=source.encode(), capture_output=True, check=True
+    ).stdout
+    found = [element.text for element in ElementTree.fromstring(drawn).iter() if element.text]
+    return sorted(text.strip() for text in found if text.strip() not in ("", "%3"))
 
 
 def test_what_is_no_jpeg_is_no_page():

@@ -10,10 +10,11 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+SEEING = (ROOT / "docs" / "seeing.md").read_text(encoding="utf-8")
 
 
-def blocks(language):
-    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+def blocks(language, text=README):
+    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
 
 
 @pytest.mark.parametrize("code", blocks("python"), ids=lambda code: code.split("\n")[0])
@@ -28,6 +29,19 @@ def test_each_python_block_of_the_readme_runs(code, tmp_path):
     assert done.returncode == 0, done.stderr
     assert done.stdout
     assert "WRONG" not in done.stdout
+
+
+@pytest.mark.parametrize("code", blocks("python", SEEING), ids=["diagram", "report"])
+def test_what_the_page_on_seeing_shows_runs(code, tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert len(list(tmp_path.iterdir())) == 1  # it writes what it says
 
 
 def test_the_readmes_training_example_is_short_learns_and_draws(tmp_path):

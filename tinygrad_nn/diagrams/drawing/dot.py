@@ -193,7 +193,7 @@ class _Drawing:
                 for i, (text, look) in enumerate(samples):
                     row.node(f"legend{i}", label=text, **look | small | {"margin": "0.08,0.03"})
                     if i:  # for their order
-                        row.edge(f"legend{i - 1}", f"legend{i}", style="invis")
+                        row.edge(f"legend{i - 1}", f"legend{i}", style="invis", minlen="0")
 
 
 def _is_plain(cluster: Cluster) -> bool:

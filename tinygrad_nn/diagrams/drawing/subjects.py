@@ -8,6 +8,7 @@ from ...autograd import Graph, Node, Tensor
 from ...autograd.containers import leaves
 from ...autograd.recording import enable_grad
 from ...errors import ArgumentError
+from ...nn import Module
 
 __all__ = ["recording_of"]
 
@@ -48,9 +49,9 @@ def _run(where: str, function: Callable[..., Any], inputs: Sequence[Any]) -> Gra
             f"the next argument"
         )
     names = _parameter_names(function, len(inputs))
-    parameters = getattr(function, "parameters", list)()
+    has_parameters = isinstance(function, Module) and bool(function.parameters())
     passed = [
-        x if isinstance(x, Tensor) or not _is_array(x) else _input(x, name, not parameters)
+        x if isinstance(x, Tensor) or not _is_array(x) else _input(x, name, not has_parameters)
         for x, name in zip(inputs, names, strict=True)
     ]
     with enable_grad():
