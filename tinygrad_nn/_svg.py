@@ -18,11 +18,14 @@ Marks = Sequence[tuple[str, float]]  # what is written at an axis, and where, fr
 _LONGEST = 64
 
 
-def escaped(text: str) -> str:
-    """Text for markup: a name can hold anything, and shows as exactly that."""
+def escaped(text: str, longest: int | None = _LONGEST) -> str:
+    """Text for markup: a name can hold anything, and shows as exactly that.
+
+    It is cut at so many characters, or, with None, whole.
+    """
     printable = "".join(c if c.isprintable() else " " for c in text)
-    if len(printable) > _LONGEST:
-        printable = printable[: _LONGEST - 1] + "…"
+    if longest is not None and len(printable) > longest:
+        printable = printable[: longest - 1] + "…"
     return html.escape(printable, quote=True)
 
 

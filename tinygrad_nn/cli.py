@@ -50,8 +50,9 @@ def _parser() -> argparse.ArgumentParser:
         "demo",
         help="train a network on the spiral data, check its gradients, draw its graph",
         description="Train a 2-64-3 network on the spiral data with Adam, check its gradients by "
-        "finite differences, and write graph.svg, training.svg, report.txt, and train_step.py: the "
-        "training step as a program that needs NumPy alone.",
+        "finite differences, and write graph.svg, training.svg, report.txt, training.html: the run "
+        "as a page with a slider through its epochs, and train_step.py: the training step as a "
+        "program that needs NumPy alone.",
     )
     demo.add_argument(
         "-o", "--out", default="tinygrad_nn_demo", metavar="FOLDER",

@@ -2,12 +2,13 @@
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from itertools import pairwise
 
 import numpy as np
 
 from .._svg import SIDE, TEXT, bottom_axis, curve, document, left_axis, title
 from .._typing import Array
+from .regions import box_around, grid_points, outlines
+from .scales import thinned, ticks
 
 __all__ = ["training_picture"]
 
@@ -46,50 +47,44 @@ def training_picture(
 
 
 def _regions(X: Array, y: Array, predict: Callable[[Array], Array]) -> list[str]:
-    reach = 1.1 * float(np.max(np.abs(X)))
-    ticks = (np.arange(_CELLS) + 0.5) / _CELLS * 2 * reach - reach
-    columns, rows = np.meshgrid(ticks, -ticks)  # the first row is at the top
-    grid = np.stack([columns.ravel(), rows.ravel()], axis=1)  # (cells², 2)
-    classes = np.argmax(predict(grid.astype(X.dtype)), axis=1).reshape(_CELLS, _CELLS)
+    box = box_around(X)
+    scores = predict(grid_points(box, _CELLS).astype(X.dtype))
+    classes = np.argmax(scores, axis=1).reshape(_CELLS, _CELLS)
     parts = [title("Decision regions")]
-    cell = SIDE / _CELLS
-    for row, line in enumerate(classes):
-        for start, stop in _runs(line):
-            parts.append(
-                f'<rect x="{start * cell:.2f}" y="{row * cell:.2f}" '
-                f'width="{(stop - start) * cell + 0.3:.2f}" height="{cell + 0.3:.2f}" '
-                f'fill="{_REGIONS[line[start] % len(_REGIONS)]}"/>'
-            )
-    for (px, py), label in zip(X, y, strict=True):
-        cx, cy = (px + reach) / (2 * reach) * SIDE, (reach - py) / (2 * reach) * SIDE
+    for kind, path in enumerate(outlines(classes, scores.shape[1])):
+        parts.append(
+            f'<path d="{path}" transform="scale({SIDE / _CELLS:.6g})" '
+            f'fill="{_REGIONS[kind % len(_REGIONS)]}" shape-rendering="crispEdges"/>'
+        )
+    for point, label in zip(X, y, strict=True):
+        cx, cy = box.place(*point)
         colour = _POINTS[int(label) % len(_POINTS)]
         parts.append(
-            f'<circle cx="{cx:.1f}" cy="{cy:.1f}" r="3" fill="{colour}" stroke="#fff" '
-            f'stroke-width="0.6"/>'
+            f'<circle cx="{cx * SIDE:.1f}" cy="{cy * SIDE:.1f}" r="3" fill="{colour}" '
+            f'stroke="#fff" stroke-width="0.6"/>'
         )
-    marks = [(f"{v:g}", (v + reach) / (2 * reach)) for v in (-1.0, 0.0, 1.0) if abs(v) <= reach]
-    return [*parts, *bottom_axis("x₁", marks), *left_axis("x₂", marks)]
+    across = [(f"{v:g}", box.place(v, 0)[0]) for v in ticks(box.left, box.right)]
+    up = [(f"{v:g}", 1 - box.place(0, v)[1]) for v in ticks(box.bottom, box.top)]
+    return [*parts, *bottom_axis("x₁", _inside(across)), *left_axis("x₂", _inside(up))]
 
 
-def _runs(line: Array) -> list[tuple[int, int]]:
-    """Where neighbours are equal: start and stop of each run, so that one rectangle serves."""
-    edges = [0, *(np.flatnonzero(np.diff(line)) + 1).tolist(), len(line)]
-    return list(pairwise(edges))
+def _inside(marks: Sequence[tuple[str, float]]) -> list[tuple[str, float]]:
+    return [(text, at) for text, at in marks if 0 <= at <= 1]
 
 
 def _curves(losses: Sequence[float], accuracies: Sequence[float]) -> list[str]:
-    top = _round_top(max((v for v in losses if math.isfinite(v)), default=1.0))
+    heights = ticks(0.0, max((v for v in losses if math.isfinite(v)), default=1.0) or 1.0)
+    top = heights[-1]
     blue, orange = _POINTS[0], _POINTS[1]
-    fractions = (0.0, 0.25, 0.5, 0.75, 1.0)
     return [
         title("Learning"),
         curve(_over_epochs([v / top for v in losses]), blue),
         curve(_over_epochs(accuracies), orange),
         *bottom_axis("epoch", [(f"{f * len(losses):g}", f) for f in (0.0, 0.5, 1.0)]),
-        *left_axis("loss", [(f"{f * top:.2g}", f) for f in fractions], blue),
+        *left_axis("loss", [(f"{v:g}", v / top) for v in heights], blue),
         *(
             f'<text x="{SIDE + 6}" y="{(1 - f) * SIDE + 4}" font-size="12" {TEXT}>{f:g}</text>'
-            for f in fractions
+            for f in (0.0, 0.25, 0.5, 0.75, 1.0)
         ),
         f'<text transform="translate({SIDE + 44},{SIDE / 2}) rotate(90)" text-anchor="middle" '
         f'font-size="13" font-family="Helvetica, Arial, sans-serif" fill="{orange}">'
@@ -97,17 +92,8 @@ def _curves(losses: Sequence[float], accuracies: Sequence[float]) -> list[str]:
     ]
 
 
-def _round_top(value: float) -> float:
-    """The least number at or above a value whose quarters are short to write."""
-    if value <= 0:
-        return 1.0
-    unit = 10.0 ** math.floor(math.log10(value))
-    return next(m * unit for m in (1, 1.2, 1.6, 2, 2.4, 3.2, 4, 6, 8, 10) if value <= m * unit)
-
-
 def _over_epochs(heights: Sequence[float]) -> Iterator[tuple[float, float]]:
-    """A curve over the panel's width; heights in [0, 1]. At most two points a pixel."""
-    step = max(1, len(heights) // (2 * SIDE))
+    """A curve over the panel's width; heights in [0, 1]. A few points a pixel at most."""
     last = max(1, len(heights) - 1)
-    for i in range(0, len(heights), step):
+    for i in thinned(heights, SIDE // 2):
         yield i / last, heights[i]

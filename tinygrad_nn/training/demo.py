@@ -12,7 +12,14 @@ from .. import activations, compiler, losses, nn, optim
 from .._typing import Array
 from ..autograd import Tensor, no_grad
 from ..data import spiral
-from ..diagrams import draw, make_folder, write_file
+from ..diagrams import (
+    Diagram,
+    TrainingRecord,
+    draw,
+    make_folder,
+    training_report,
+    write_file,
+)
 from ..diagrams.plots import training_picture
 from ..errors import ArgumentError, OutputError
 from ..metrics import accuracy
@@ -40,8 +47,8 @@ def run_demo(folder: str | Path, epochs: int = 2000, seed: int = 0, *, eager: bo
     """Train a 2-64-3 network on the spiral with Adam, check it, and write pictures and a report.
 
     Args:
-        folder: where graph.svg, training.svg, report.txt and, if the step was compiled, the
-            program train_step.py are written; it is made if missing.
+        folder: where graph.svg, training.svg, training.html, report.txt and, if the step was
+            compiled, the program train_step.py are written; it is made if missing.
         epochs: steps over the whole data set.
         seed: of the data and of the weights.
         eager: train with the recorded step itself, and not with the NumPy program made of it.
@@ -55,25 +62,28 @@ def run_demo(folder: str | Path, epochs: int = 2000, seed: int = 0, *, eager: bo
     folder = make_folder(folder)  # before the work: a long run must not end in a typing error
     X, y = spiral(100, 3, seed)
     model = _network(seed)
+    record = TrainingRecord(model, X, y, _loss, metrics={"accuracy": accuracy}, epochs=epochs)
     started = time.perf_counter()
     step = _training_step(model)
     compiled = None if eager else compiler.compile(step)
-    history = _train(compiled or step, X, y, epochs)
+    _train(compiled or step, X, y, epochs, record)
     seconds = time.perf_counter() - started
 
     inputs = Tensor(X, name="X")
 
     def loss_of_model() -> Array:
-        return losses.sparse_categorical_cross_entropy(y, model(inputs), from_logits=True)
+        return _loss(y, model(inputs))
 
-    names = [f"{layer} {part}" for layer in ("hidden", "output") for part in ("weights", "biases")]
-    check = gradcheck(loss_of_model, parameters=dict(zip(names, model.parameters(), strict=True)))
+    check = gradcheck(loss_of_model, parameters={p.name: p.tensor for p in record.parameters})
     loss = loss_of_model()
     loss.name = "loss"
     model.zero_grad()  # of the last training step
     loss.backward()
     final = accuracy(y, model(inputs))
-    files = [*_draw(loss, folder), _plot(model, X, y, history, folder)]
+    diagram = draw(loss, check=True)
+    files = [_draw(diagram, folder), _plot(model, X, y, record, folder)]
+    page = training_report(record, check=check, diagram=diagram, title="The demo: a spiral")
+    files.append(page.save(folder / "training.html"))
     report = _report(epochs, seconds, loss.item(), final, check, compiled)
     files.append(write_file(folder / "report.txt", report))
     if compiled is not None:
@@ -91,13 +101,17 @@ def _network(seed: int) -> nn.Sequential:
     )
 
 
+def _loss(y: Array, logits: Array) -> Array:
+    return losses.sparse_categorical_cross_entropy(y, logits, from_logits=True)
+
+
 def _training_step(model: nn.Sequential) -> Callable[[Array, Array], tuple[Tensor, Tensor]]:
     """One step of Adam over a batch, which returns the loss and the logits."""
     optimizer = optim.Adam(model.parameters(), learning_rate=LEARNING_RATE)
 
     def train_step(X: Array, y: Array) -> Any:
         logits = model(X)
-        loss = losses.sparse_categorical_cross_entropy(y, logits, from_logits=True)
+        loss = _loss(y, logits)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -107,40 +121,35 @@ def _training_step(model: nn.Sequential) -> Callable[[Array, Array], tuple[Tenso
 
 
 def _train(
-    step: Callable[[Array, Array], tuple[Tensor, Tensor]], X: Array, y: Array, epochs: int
-) -> tuple[list[float], list[float]]:
-    """Full-batch training; the loss and the accuracy of each epoch."""
-    loss_history, accuracy_history = [], []
+    step: Callable[[Array, Array], tuple[Tensor, Tensor]],
+    X: Array,
+    y: Array,
+    epochs: int,
+    record: TrainingRecord,
+) -> None:
+    """Full-batch training; the record is told the loss and the accuracy of each epoch."""
     for _ in progress(range(epochs), epochs, "training"):
         loss, logits = step(X, y)
-        loss_history.append(loss.item())
-        accuracy_history.append(accuracy(y, logits))
-    return loss_history, accuracy_history
+        record.add(loss, accuracy=accuracy(y, logits))
 
 
-def _draw(loss: Tensor, folder: Path) -> list[Path]:
+def _draw(diagram: Diagram, folder: Path) -> Path:
     """The graph as SVG; where nothing renders, its DOT text, and a line on what to install."""
-    diagram = draw(loss, check=True)
     try:
         picture = diagram.render("svg")
     except OutputError as error:
         print(f"graph.svg was not drawn: {error}")
-        return [diagram.save(folder / "graph.dot")]
-    return [write_file(folder / "graph.svg", picture)]
+        return diagram.save(folder / "graph.dot")
+    return write_file(folder / "graph.svg", picture)
 
 
-def _plot(
-    model: nn.Sequential,
-    X: Array,
-    y: Array,
-    history: tuple[list[float], list[float]],
-    folder: Path,
-) -> Path:
+def _plot(model: nn.Sequential, X: Array, y: Array, record: TrainingRecord, folder: Path) -> Path:
     def predict(points: Array) -> Array:
         with no_grad():
             return model(Tensor(points)).numpy()
 
-    return write_file(folder / "training.svg", training_picture(X, y, predict, *history))
+    picture = training_picture(X, y, predict, record.losses, record.told["accuracy"])
+    return write_file(folder / "training.svg", picture)
 
 
 def _report(
