@@ -44,7 +44,8 @@ def test_gradcheck_fails_on_a_wrong_derivative_and_names_it(capsys, monkeypatch)
 def test_demo_writes_its_files_and_reports(tmp_path, capsys):
     folder = tmp_path / "new" / "folder"
     assert main(["demo", "--out", str(folder), "--epochs", "3"]) == 0
-    written = ["graph.svg", "report.txt", "train_step.npz", "train_step.py", "training.svg"]
+    program = ["train_step.npz", "train_step.py"]
+    written = ["graph.svg", "report.txt", *program, "training.html", "training.svg"]
     assert sorted(p.name for p in folder.iterdir()) == written
     captured = capsys.readouterr()
     assert captured.out.startswith("accuracy 0.")

@@ -38,8 +38,29 @@ def test_the_picture_shows_every_point_and_both_curves(demo):
     assert tags.count("polyline") == 2
 
 
+def test_the_page_shows_the_run_its_check_and_its_graph(demo):
+    page = demo.files[2].read_text(encoding="utf-8")
+    assert demo.files[2].name == "training.html"
+    assert len(page.encode()) < 2_000_000
+    assert "epoch 2000 of 2000" in page
+    assert f"loss {demo.loss:.4g}" in page
+    assert f"{round(300 * demo.accuracy)} of 300 right" in page
+    for name in ("hidden weights", "hidden biases", "output weights", "output biases"):
+        assert page.count(f"<bdi>{name}</bdi>") == 2  # of the layer, and in the check
+    assert page.count("✓ PASS") == 4
+    assert "log_softmax" in page  # in the graph
+    # Dead units, if there are any, are noted.
+    assert ("Dead units" in page) == (dead_units(demo.model) > 0)
+
+
+def dead_units(model):
+    X, _ = spiral(100, 3, 0)
+    hidden = np.maximum(model.layers[0](X).numpy(), 0)
+    return int(np.sum(np.all(hidden == 0, axis=0)))
+
+
 def test_the_report_says_what_was_done(demo):
-    report = demo.files[2].read_text()
+    report = demo.files[3].read_text()
     assert report == demo.report
     assert f"accuracy    {demo.accuracy:.4f}" in report
     assert "gradients   right" in report
@@ -48,7 +69,7 @@ def test_the_report_says_what_was_done(demo):
 
 
 def test_the_program_that_trained_runs_by_itself(demo):
-    file = demo.files[3]
+    file = demo.files[4]
     assert file.name == "train_step.py"
     ran = subprocess.run([sys.executable, file], capture_output=True, text=True, check=True)
     last = ran.stdout.splitlines()[-1].split()
@@ -65,7 +86,7 @@ def test_the_recorded_step_trains_the_same(tmp_path):
 def test_the_same_seed_gives_the_same_run(demo, tmp_path):
     again = run_demo(tmp_path)
     assert again.loss == demo.loss
-    for name in ("graph.svg", "training.svg"):
+    for name in ("graph.svg", "training.svg", "training.html"):
         assert (tmp_path / name).read_bytes() == (demo.files[0].parent / name).read_bytes()
 
 

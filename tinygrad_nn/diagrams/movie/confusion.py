@@ -14,7 +14,6 @@ from .snapshot import Snapshot
 __all__ = ["confusion", "right"]
 
 _MOST = 20
-_LEVELS = 10
 
 
 def right(record: TrainingRecord, snapshots: Sequence[Snapshot]) -> list[str] | None:
@@ -52,8 +51,7 @@ def confusion(record: TrainingRecord, snapshots: Sequence[Snapshot], frames: Fra
 
 def _cell(counts: Sequence[Array], total: int, frames: Frames) -> str:
     shares = [float(count) / total if total else 0.0 for count in counts]
-    levels = [f"heat-{round(share * _LEVELS)}" for share in shares]
     number = frames.element("b", {}, [str(int(count)) for count in counts])
     share = frames.element("span", {}, [f"{share:.0%}" for share in shares])
-    opened = frames.element("td", {"class": levels}, "").removesuffix("</td>")
-    return f"{opened}{number} {share}</td>"
+    shades = {"style": [f"--share:{share:.2f}" for share in shares]}
+    return frames.element("td", shades, "").replace("</td>", f"{number} {share}</td>")

@@ -43,7 +43,8 @@ def _loss(points: Points, epochs: Sequence[int], frames: Frames) -> str:
     logarithmic = _logarithmic(points, epochs, frames)
     return (
         '<figure class="curve"><figcaption>loss</figcaption>'
-        '<input type="checkbox" id="log"><label for="log">logarithmic</label>'
+        '<input type="checkbox" id="log" autocomplete="off">'
+        '<label for="log">logarithmic</label>'
         f'<div class="linear">{linear}</div><div class="log">{logarithmic}</div></figure>'
     )
 

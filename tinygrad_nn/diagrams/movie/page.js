@@ -1,6 +1,7 @@
 "use strict";
 const find = id => document.getElementById(id);
-const slider = find("epoch"), play = find("play"), theme = find("theme"), root = document.documentElement;
+const slider = find("epoch"), play = find("play"), theme = find("theme");
+const root = document.documentElement;
 const values = JSON.parse(find("frames").textContent);
 const last = Number(slider.max);
 
@@ -39,8 +40,9 @@ slider.addEventListener("input", () => { stop(); show(Number(slider.value)); });
 play.addEventListener("click", () => timer === null ? start() : stop());
 document.addEventListener("keydown", event => {
   const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
-  const busy = event.target.closest("input, .paper, .wide");
-  if (!step || busy || event.altKey || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  const busy = event.target.closest("#epoch, .paper") || event.altKey || event.ctrlKey ||
+    event.metaKey || event.shiftKey;
+  if (!step || busy) return;
   event.preventDefault();
   stop();
   show(Math.min(Math.max(Number(slider.value) + step, 0), last));
@@ -63,17 +65,18 @@ dark.addEventListener("change", nameTheme);
 const zoom = find("zoom");
 if (zoom) {
   const picture = document.querySelector(".paper svg");
-  const width = picture.getBoundingClientRect().width;
+  const width = picture.getBoundingClientRect().width, paper = picture.parentElement;
+  paper.scrollLeft = (paper.scrollWidth - paper.clientWidth) / 2;
   zoom.hidden = false;
   zoom.addEventListener("click", event => {
     const factor = Number(event.target.dataset.zoom ?? NaN);
     if (Number.isNaN(factor)) return;
     const now = picture.getBoundingClientRect().width;
-    const room = picture.parentElement.clientWidth - 16;
+    const room = paper.clientWidth - 16;
     picture.style.width = `${Math.min(Math.max(factor ? now * factor : room, 100), 8 * width)}px`;
     picture.style.height = "auto";
   });
 }
 
-for (const id of ["controls", "theme"]) find(id).hidden = last === 0 && id === "controls";
+find("controls").hidden = theme.hidden = false;
 nameTheme();

@@ -43,6 +43,7 @@ def training_page(
             {
                 **{"id": "epoch", "type": "range", "min": "0", "max": str(len(snapshots) - 1)},
                 **{"step": "1", "value": str(len(snapshots) - 1), "aria-label": "epoch"},
+                "autocomplete": "off",
                 "aria-valuetext": epochs,
             },
         ),
@@ -109,8 +110,8 @@ def _metrics(record: TrainingRecord, snapshots: Sequence[Snapshot]) -> dict[str,
 def _notes(notes: Sequence[Note]) -> str:
     if not notes:
         return (
-            "<p>Nothing stands out: the loss is finite and fell, no gradient vanishes or explodes, "
-            "and no units are dead or saturated.</p>"
+            "<p>Nothing stands out: all losses and gradients are finite, no gradient vanishes or "
+            "explodes, and no units are dead or saturated.</p>"
         )
     items = []
     for note in notes:
@@ -146,10 +147,11 @@ def _check(check: GradcheckReport | None) -> str:
     head = "".join(f'<th scope="col">{whole(column)}</th>' for column in COLUMNS)
     rows = []
     for finding, row in zip(check.findings, check.rows, strict=True):
-        *cells, verdict = row
+        name, *cells, verdict = row
         kind, mark = ("right", "✓") if finding.right else ("wrong", "✗")
         shown = "".join(f"<td>{whole(cell)}</td>" for cell in cells)
-        rows.append(f'<tr>{shown}<td class="{kind}">{mark} {whole(verdict)}</td></tr>')
+        first = f'<th scope="row"><bdi>{whole(name)}</bdi></th>'
+        rows.append(f'<tr>{first}{shown}<td class="{kind}">{mark} {whole(verdict)}</td></tr>')
     outcome = "all right" if check else "not all right"
     return (
         f"<section><h2>Gradient check: {outcome}</h2>"

@@ -23,14 +23,15 @@ def layer_panels(record: TrainingRecord, snapshots: Sequence[Snapshot], frames: 
         for i in range(len(record.parameters))
     ]
     common = _range([h for one in gradients for h in one])  # one scale, to compare layers by
+    ends = (snapshots[0].epoch, snapshots[-1].epoch)
     parts = []
     for i, parameter in list(enumerate(record.parameters))[:_MOST]:
         values = [s.spreads[i].values for s in snapshots]
         title = f"<bdi>{whole(parameter.name)}</bdi>"
         parts.append(
             f'<section class="layer"><h3>{title} <span class="dim">{parameter.tensor.shape}</span>'
-            f"</h3><div class='pair'>{_spread('values', values, _range(values), frames)}</div>"
-            f"<div class='pair'>{_spread('gradient', gradients[i], common, frames)}</div></section>"
+            f"</h3>{_spread('values', values, _range(values), ends, frames)}"
+            f"{_spread('gradient', gradients[i], common, ends, frames)}</section>"
         )
     left_out = len(record.parameters) - _MOST
     if left_out > 0:
@@ -70,11 +71,15 @@ def _range(histograms: Sequence[Histogram]) -> tuple[float, float]:
 
 
 def _spread(
-    what: str, histograms: Sequence[Histogram], scale: tuple[float, float], frames: Frames
+    what: str,
+    histograms: Sequence[Histogram],
+    scale: tuple[float, float],
+    epochs: tuple[int, int],
+    frames: Frames,
 ) -> str:
     """A histogram that moves, and the strip of all of them, with the frame's column marked."""
     small = what == "gradient"
-    low, high = (f"1e{v:.1f}" if small else number(v) for v in scale)
+    low, high = (f"{10.0**v:.1g}" if small else number(v) for v in scale)
     size = f'viewBox="0 0 {_WIDTH} {_HEIGHT}" preserveAspectRatio="none" role="img"'
     bars = frames.element("path", {"class": what, "d": [_bars(h, scale) for h in histograms]})
     width = _WIDTH / len(histograms)
@@ -86,12 +91,13 @@ def _spread(
     title = "size of the gradient, |g|" if small else "values"
     told = frames.element("p", {"class": "told"}, [_told(h, small) for h in histograms])
     return (
-        f'<figure><figcaption>{title}</figcaption><svg {size} aria-label="histogram of the {what}">'
+        f'<div class="pair"><figure><figcaption>{title}</figcaption>'
+        f'<svg {size} aria-label="histogram of the {what}">'
         f'{bars}</svg><p class="ends"><span>{low}</span><span>{high}</span></p>{told}</figure>'
         f'<figure class="strip"><figcaption>over the run</figcaption><svg {size} aria-label="'
         f'histograms of the {what} over the run">{_strip(histograms, scale)}{cursor}</svg>'
-        f'<p class="ends"><span>first</span><span>last</span></p>'
-        f'<p class="told dim">{low} at the bottom, {high} at the top</p></figure>'
+        f'<p class="ends"><span>epoch {epochs[0]}</span><span>{epochs[1]}</span></p>'
+        f'<p class="told">{low} … {high}, upwards</p></figure></div>'
     )
 
 
@@ -108,7 +114,8 @@ def _bars(h: Histogram, scale: tuple[float, float]) -> str:
     """The outline of a histogram; its tallest bin fills the height."""
     if not h.counts:
         return ""
-    left, unit = _at(h.low, scale) * _WIDTH, max(_bin(h, scale) * _WIDTH, 0.5)
+    unit = max(_bin(h, scale) * _WIDTH, 1.0)
+    left = min(_at(h.low, scale) * _WIDTH, _WIDTH - unit)
     tallest = max(h.counts)
     path = [f"M{left:.1f} {_HEIGHT}"]
     for i, count in enumerate(h.counts, start=1):

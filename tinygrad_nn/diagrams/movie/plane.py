@@ -18,10 +18,10 @@ _SIDE = 300
 # Classes beyond the colours share one, with another marker: 6 colours, 4 markers, 12 pairs.
 _COLOURS = 6
 _MARKERS = (
-    "M{0} {1}m-3.2 0a3.2 3.2 0 1 0 6.4 0a3.2 3.2 0 1 0-6.4 0",
-    "M{0} {1}m-2.9-2.9h5.8v5.8h-5.8z",
-    "M{0} {1}m0-3.8l3.5 6.2h-7z",
-    "M{0} {1}m0-3.9l3.9 3.9-3.9 3.9-3.9-3.9z",
+    "M{0} {1}m-2.7 0a2.7 2.7 0 1 0 5.4 0a2.7 2.7 0 1 0-5.4 0",
+    "M{0} {1}m-2.4-2.4h4.8v4.8h-4.8z",
+    "M{0} {1}m0-3.2l3 5.2h-6z",
+    "M{0} {1}m0-3.3l3.3 3.3-3.3 3.3-3.3-3.3z",
 )
 _LEVELS = 12
 _COLD, _MIDDLE, _HOT = (0, 60, 112), (146, 146, 134), (247, 219, 72)
@@ -65,8 +65,8 @@ def plane(record: TrainingRecord, snapshots: Sequence[Snapshot], frames: Frames)
     left_out = len(record.X) - len(record.shown)
     shown = f'<p class="dim">{len(record.shown)} of {len(record.X)} samples are shown</p>'
     return (
-        f'<figure class="regions"><figcaption>{title}</figcaption>{"".join(parts)}'
-        f"{legend}{shown if left_out else ''}</figure>"
+        f'<section class="regions"><h2>{title}</h2>{"".join(parts)}'
+        f"{legend}{shown if left_out else ''}</section>"
     )
 
 
@@ -127,8 +127,7 @@ def _legend(names: Sequence[str]) -> str:
     keys = "".join(f"<li>{marker(i)} <bdi>{whole(name)}</bdi></li>" for i, name in enumerate(names))
     ring = (
         '<li><svg class="key" viewBox="0 0 14 14" aria-hidden="true"><path class="ring" '
-        'd="M7 7h0"/><path class="point" d="M7 7m-3.2 0a3.2 3.2 0 1 0 6.4 0a3.2 3.2 0 1 0-6.4 0"/>'
-        "</svg> misclassified</li>"
+        f'd="M7 7h0"/><path class="point" d="{_mark(0, 7, 7)}"/></svg> misclassified</li>'
     )
     return f'<ul class="legend">{keys}{ring}</ul>'
 
