@@ -29,7 +29,7 @@ from .primitives import array, index_add, index_update, put_along_axis, stack
 if TYPE_CHECKING:
     from . import compiler, diagrams, testing, verify
     from .compiler import compile
-    from .diagrams import draw
+    from .diagrams import draw, explain
     from .verify.gradcheck import gradcheck
     from .verify.rows import primitive
     from .verify.stability.lint import lint
@@ -52,6 +52,7 @@ __all__ = [
     "draw",
     "elementwise_grad",
     "errors",
+    "explain",
     "grad",
     "gradcheck",
     "hessian",
@@ -84,6 +85,7 @@ _ON_USE = {
     "compiler": ".compiler",
     "diagrams": ".diagrams",
     "draw": ".diagrams",
+    "explain": ".diagrams",
     "gradcheck": ".verify",
     "lint": ".verify",
     "primitive": ".verify",

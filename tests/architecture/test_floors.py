@@ -36,10 +36,10 @@ WITHOUT_TENSORS = ["primitives", "activations", "losses"]
 
 FRONT_DOOR = [
     "Graph", "Tensor", "TinygradNNError", "__version__", "activations", "array", "checkpoint",
-    "compile", "compiler", "data", "diagrams", "draw", "elementwise_grad", "errors", "grad",
-    "gradcheck", "hessian", "hvp", "index_add", "index_update", "initializers", "jacobian", "jvp",
-    "lint", "losses", "metrics", "nn", "no_grad", "optim", "primitive", "put_along_axis", "scope",
-    "stack", "testing", "trace_nonfinite", "value_and_grad", "verify", "vjp",
+    "compile", "compiler", "data", "diagrams", "draw", "elementwise_grad", "errors", "explain",
+    "grad", "gradcheck", "hessian", "hvp", "index_add", "index_update", "initializers", "jacobian",
+    "jvp", "lint", "losses", "metrics", "nn", "no_grad", "optim", "primitive", "put_along_axis",
+    "scope", "stack", "testing", "trace_nonfinite", "value_and_grad", "verify", "vjp",
 ]  # fmt: skip
 
 

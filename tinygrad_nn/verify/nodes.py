@@ -9,6 +9,7 @@ it is, because that is what the gradient is told.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -23,7 +24,7 @@ from .judge import judge
 from .replay import lifted, replayed
 from .verdicts import Element, Verdict
 
-__all__ = ["NodeCheck", "check_nodes"]
+__all__ = ["NodeCheck", "check_element", "check_nodes"]
 
 _DIRECTIONS = 3
 
@@ -63,6 +64,30 @@ def check_nodes(graph: Graph, seed: Array, rng: Any = 0) -> dict[Node, NodeCheck
             found = found._replace(made_by=lifted.names_of_users(node))
         checks[node] = found
     return checks
+
+
+def check_element(graph: Graph, seed: Array, node: Node, index: tuple[int, ...]) -> Element:
+    """Check the gradient of a graph's one output by one element of a value inside it.
+
+    The element alone is moved, and everything behind it is computed again.
+
+    Args:
+        graph: a recording with one output.
+        seed: the cotangent of that output.
+        node: the value.
+        index: which of its elements.
+    """
+    lifted = _Lifted(graph, seed, np.random.default_rng(0))
+    twin = lifted.twins[node]
+    f, weights = lifted.everything(node)
+    direction = np.zeros_like(twin.value)
+    direction[index] = 1.0
+    size = abs(float(twin.value[index]))
+    width = size if 0 < size < np.inf else typical_size(twin.value)
+    line = Line(lambda t: f(twin.value + t * direction), weights, width)
+    arrived = lifted.arrived.get(twin)
+    found = judge(line, 0.0 if arrived is None else float(arrived[index]))
+    return replace(found, index=index)
 
 
 Moved = Callable[[Node], tuple[Callable[[Array], Array], Array]]
