@@ -175,8 +175,9 @@ def _pushed(node: Node, k: int) -> Push:
         return unbroadcast(_pulled(node, k, g), x.shape)
 
     with np.errstate(all="ignore"), no_grad():
+        cotangent = _irregular(node.value)
         try:
-            _, back = vjp(part, np.ones_like(node.value))
+            pulled, back = vjp(part, cotangent)
         except Exception:  # a rule of the user's own that cannot be recorded
             return _by_rows(node, part)
 
@@ -184,7 +185,17 @@ def _pushed(node: Node, k: int) -> Push:
         with np.errstate(all="ignore"), no_grad():
             return np.asarray(back(direction)[0])
 
-    return push
+    # A rule that takes its cotangent out of the recording pushes nothing, without a word.
+    direction = _irregular(x)
+    one, other = np.sum(pulled * direction), np.sum(cotangent * push(direction))
+    near = 1e4 * float(np.finfo(x.dtype).eps) * np.sum(np.abs(pulled * direction))
+    return _by_rows(node, part) if abs(one - other) > near else push
+
+
+def _irregular(like: Array) -> Array:
+    """Numbers of which no two cancel."""
+    places = np.arange(like.size).reshape(like.shape)
+    return (1 + (places * 0.6180339887) % 1).astype(like.dtype)
 
 
 def _by_rows(node: Node, part: Callable[[Any], Any]) -> Push:

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import numpy as np
+
 from ...autograd import Tensor
 from ...errors import ArgumentError
 from .card import explain_function
@@ -50,7 +52,7 @@ def explain(
         >>> explanation.gradient, explanation.verdict.value
         (7.0, 'PASS')
     """
-    if isinstance(paths, bool) or not isinstance(paths, int) or paths < 1:
+    if isinstance(paths, bool) or not isinstance(paths, (int, np.integer)) or paths < 1:
         raise ArgumentError(
             f"explain: expected a positive number of paths; got {paths!r}; 8 is usual"
         )
@@ -60,7 +62,7 @@ def explain(
                 "explain: expected a Tensor alone; got arguments after it; those are for "
                 "functions, as in explain(np.matmul, a, b)"
             )
-        return explain_gradient(of, parameter, index, paths)
+        return explain_gradient(of, parameter, index, int(paths))
     if not callable(of) or isinstance(of, type):
         raise ArgumentError(
             f"explain: expected a Tensor or a function; got {type(of).__name__}; give a loss, or "

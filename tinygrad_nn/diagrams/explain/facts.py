@@ -85,7 +85,10 @@ def domains_in_words(row: Primitive) -> tuple[str, ...]:
     if row.sampler is not None or row.variadic or row.opaque:
         return ()  # of arrays with a structure, which no interval describes
     names = arguments(row)
-    words = [_in_words(names[k], *true_domain(row, k)) for k in range(row.arrays)]
+    found = [true_domain(row, k) for k in range(row.arrays)]
+    if row.arrays > 1 and all(domain == Domain() for domain, _, _ in found):
+        return (f"all real {joined(names)}",)
+    words = [_in_words(name, *known) for name, known in zip(names, found, strict=True)]
     if row.arrays == 1 and Trait.ELEMENTWISE in row.traits and _has_poles(row):
         words[0] += ", apart from its poles"
     return tuple(words)

@@ -176,7 +176,7 @@ def _shown(elements: Elements, search: Search, flat: int, wanted: int) -> _Shown
     nodes = [node for node in elements.nodes if node in on_display]
     called = titles(nodes)
     root = elements.root
-    loss = called[root] if root.name else ("loss" if root.value.size == 1 else "the output")
+    loss = called[root] if root.name else ("loss" if root.value.size == 1 else "output")
     paths = []
     for end, closed in routes:
         steps = described(elements, hops[end], called, flat)
@@ -227,7 +227,14 @@ def _difference(
 ) -> tuple[Element | None, tuple[str, ...]]:
     """The finite difference, or why there is none."""
     try:
-        return check_element(Graph([root]), seed, start, place), ()
+        with np.errstate(all="ignore"):
+            found = check_element(Graph([root]), seed, start, place)
+        if np.isnan(found.numeric) and not found.jump:
+            return found, (
+                "there is no finite difference: beside this point the loss is not defined, or an "
+                "operation on the way, such as a checkpoint, cannot be computed again there.",
+            )
+        return found, ()
     except Exception as error:  # what a row raises that cannot be computed again on other numbers
         return None, (f"there is no finite difference: {one_line(error)}",)
 
@@ -261,7 +268,7 @@ def _collected(node: Node, found: float, place: tuple[int, ...]) -> tuple[str, .
     value = float(np.asarray(collected)[place])
     if value == found or abs(value - found) <= 1e-5 * max(abs(value), abs(found)):
         return ()
-    return (f".grad holds {number(value)}: what several calls of backward have added up.",)
+    return (f".grad holds {number(value)}: it adds up what every call of backward brought.",)
 
 
 def _kink(found: Element | None) -> tuple[str, ...]:

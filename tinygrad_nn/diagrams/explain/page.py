@@ -19,7 +19,8 @@ _STYLE = """
 :root { color-scheme: light dark; }
 body { font: 16px/1.5 system-ui, sans-serif; margin: 0 auto; padding: 1rem; max-width: 60rem; }
 h1 { font-size: 1.4rem; overflow-wrap: anywhere; }
-h2 { font-size: 1.05rem; margin: 1.6rem 0 .4rem; overflow-wrap: anywhere; }
+h2 { font-size: 1.1rem; margin: 1.6rem 0 .4rem; overflow-wrap: anywhere; }
+h3 { font-size: 1rem; margin: 1.2rem 0 .2rem; overflow-wrap: anywhere; }
 p, li { overflow-wrap: anywhere; }
 table { border-collapse: collapse; }
 td, th { padding: .15rem .8rem .15rem 0; text-align: left; vertical-align: top; }
@@ -28,13 +29,24 @@ div.wide { overflow-x: auto; }
 tr.sum td { border-top: 1px solid currentColor; }
 .note { border-left: 3px solid #b36b00; padding-left: .7rem; }
 svg { max-width: 100%; height: auto; }
+@media (max-width: 40rem) {
+  table.steps, table.steps tbody, table.steps tr, table.steps td { display: block; }
+  table.steps tr { padding: .3rem 0; border-bottom: 1px solid #8884; }
+  table.steps tr.head { display: none; }
+  table.steps td { padding: 0 0 0 1rem; }
+  table.steps td:first-child { padding: 0; }
+  table.steps td.n { text-align: left; }
+  table.steps td.n::before { content: "= "; }
+  table.steps td:empty { display: none; }
+  table.steps tr.sum td { border: 0; }
+}
 @media print { div.wide { overflow: visible; } h2 { break-after: avoid; } }
 """
 
 
 def _text(text: str) -> str:
     """Text for markup; a name of any direction stays where it is."""
-    return f"<bdi>{html.escape(text, quote=True)}</bdi>"
+    return f"<bdi>{html.escape(text, quote=True)}</bdi>" if text else ""
 
 
 def _page(title: str, parts: Iterable[str]) -> str:
@@ -66,7 +78,8 @@ def gradient_page(e: "GradientExplanation") -> str:
 
 
 def _path(path: Path) -> list[str]:
-    rows = []
+    heads = ("local derivative", "formula", "numbers", "value")
+    rows = [f'<tr class="head">{"".join(f"<th>{head}</th>" for head in heads)}</tr>']
     for step in abbreviated(path.steps):
         if isinstance(step, str):
             rows.append(f'<tr><td colspan="4">{html.escape(step)}</td></tr>')
@@ -81,7 +94,7 @@ def _path(path: Path) -> list[str]:
     notes = dict.fromkeys(note for step in path.steps for note in step.notes)
     return [
         f"<p>{_text(heading(path, 20))}</p>",
-        f'<div class="wide"><table>{"".join(rows)}</table></div>',
+        f'<div class="wide"><table class="steps">{"".join(rows)}</table></div>',
         *(f'<p class="note">{_text(note)}</p>' for note in list(notes)[:20]),
     ]
 
@@ -118,9 +131,9 @@ def _list(title: str, lines: Iterable[str]) -> list[str]:
     return [f"<h2>{title}</h2>", f"<ul>{items}</ul>"] if items else []
 
 
-def card_fragment(card: "Card") -> str:
+def card_fragment(card: "Card", level: int = 2) -> str:
     """A card as a part of a page, with its plot."""
-    parts = [f"<h2>{_text(printable(card.name, 90))}</h2>"]
+    parts = [f"<h{level}>{_text(printable(card.name, 90))}</h{level}>"]
     parts += [f"<p>{_text(card.about)}</p>"] if card.about else []
     parts.append(f"<p>{_text(card.said)}</p>")
     parts.append(_formulas(card.formula, card.derivatives))
@@ -146,4 +159,4 @@ def _formulas(formula: str, derivatives: tuple[tuple[str, str | None], ...]) -> 
 
 def card_page(card: "Card") -> str:
     """A card as a page."""
-    return _page(printable(card.name, 90), [card_fragment(card)])
+    return _page(printable(card.name, 90), [card_fragment(card, level=1)])

@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 
 import numpy as np
 
 from ..._typing import Array
 from ...autograd import Node
 from .elements import Elements, is_elementwise
-from .letters import names_in, numbers_at
+from .letters import arguments, names_in, numbers_at
 from .search import Hop
 from .wording import at, number, printable
 
@@ -71,7 +72,7 @@ def described(
         start: the element of the parameter, counted flat.
     """
     steps = []
-    for hop, before in zip(hops, (*hops[1:], None), strict=True):
+    for hop, before in zip_longest(hops, hops[1:]):
         if hop.edge is None:
             continue
         node, position = hop.edge
@@ -143,16 +144,25 @@ def _notes(node: Node, place: int, derivative: float) -> tuple[str, ...]:
     if row is None:
         return ()
     operands = [np.inf if v is None else v for v in node.operands]  # an absent bound is far away
-    name = printable(row.name)
     shape = node.value.shape
-    values = [float(np.broadcast_to(v, shape).ravel()[place]) for v in map(np.asarray, operands)]
-    where = ", ".join(map(number, values))
     if row.kinks is not None and _holds(row.kinks, operands, shape, place, zero=True):
-        return (f"{name} at exactly {where}: the derivative there is taken to be "
-                f"{number(derivative)}",)  # fmt: skip
+        there = f"the derivative there is taken to be {number(derivative)}"
+        return (f"{printable(row.name)} at exactly {_point(node, place)}: {there}",)
     if row.singular is not None and _holds(row.singular, operands, shape, place, zero=False):
-        return (f"{name} at {where}: its derivative has no finite value there",)
+        there = "its derivative has no finite value there"
+        return (f"{printable(row.name)} at {_point(node, place)}: {there}",)
     return ()
+
+
+def _point(node: Node, place: int) -> str:
+    """The operands of one element: a number, or several by their letters."""
+    names = () if node.primitive is None else arguments(node.primitive)
+    values = [
+        (name, number(float(np.broadcast_to(v, node.value.shape).ravel()[place])))
+        for name, v in zip(names, node.operands, strict=False)
+        if v is not None
+    ]
+    return values[0][1] if len(values) == 1 else ", ".join(f"{n} = {v}" for n, v in values)
 
 
 def _holds(

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -110,15 +111,22 @@ class Plot:
         """The parts of a curve: what is not defined, or cut off, or a jump, parts it."""
         runs: list[list[tuple[float, float]]] = [[]]
         height = self.top - self.bottom
-        before = math.nan
-        for x, y in zip(xs, ys, strict=True):
+        moves = [abs(b - a) for a, b in pairwise(ys)]
+        for i, (x, y) in enumerate(zip(xs, ys, strict=True)):
             inside = self.bottom <= y <= self.top
-            if not inside or abs(y - before) > 0.2 * height:
+            if not inside or (i and self._jumps(moves, i - 1)):
                 runs.append([])
             if inside:
                 runs[-1].append((x, (y - self.bottom) / height))
-            before = y
         return [run for run in runs if len(run) > 1]
+
+    def _jumps(self, moves: Sequence[float], i: int) -> bool:
+        """Whether a curve moves far from one point to the next, and does not beside them."""
+        beside = [
+            m for m in (*moves[max(i - 1, 0) : i], *moves[i + 1 : i + 2]) if not math.isnan(m)
+        ]
+        least = 0.01 * (self.top - self.bottom)
+        return bool(beside) and moves[i] > max(8 * min(beside), least)
 
 
 def plotted(
