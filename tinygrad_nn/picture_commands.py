@@ -275,7 +275,7 @@ def _function(name: str) -> Any:
             return found
     import numpy as np
 
-    known = [*dir(np), *activations.__all__, *losses.__all__]
+    known = dict.fromkeys([*dir(np), *activations.__all__, *losses.__all__])
     near = difflib.get_close_matches(path.rpartition(".")[2], known, n=3)
     instead = f"write {' or '.join(near)}, for instance" if near else "or SCRIPT.py:NAME"
     raise ArgumentError(

@@ -2,14 +2,16 @@
 
 from .diagram import Diagram
 from .draw import draw
-from .explain import Explanation, explain
+from .explain import Card, Explanation, GradientExplanation, explain
 from .movie.record import TrainingRecord
 from .movie.report import TrainingReport, training_report
 from .output import make_folder, write_file
 
 __all__ = [
+    "Card",
     "Diagram",
     "Explanation",
+    "GradientExplanation",
     "TrainingRecord",
     "TrainingReport",
     "draw",
