@@ -138,7 +138,7 @@ def test_explore_writes_a_page_that_needs_nothing_else(script, tmp_path, capsys)
         (["draw", "{script}:predicted", "--check"], "expected a scalar"),
         (["explain", "{script}", "--index", "a"], "expected integers"),
         (["explain", "{script}", "--parameter", "nothing"], "weights"),
-        (["explain", "numpy.tahn"], "write tan or tanh, for"),
+        (["explain", "numpy.tahn"], "or tanh"),
         (["explain", "tanh", "--index", "1"], "leave them out"),
         (["explore", "{script}", "-o", "x.svg"], "ending in .html"),
         (["explore", "{script}:step"], "compiled program"),
