@@ -230,6 +230,7 @@ def test_static_arguments_are_written_as_people_write_them():
     index = (slice(None), slice(1, None, 2), Ellipsis, np.array([0, 1]), None, 3)
     assert static_text({"index": index}) == "index=(:, 1::2, …, array(2,), None, 3)"
     assert static_text({"axis": -1, "keepdims": True}) == "axis=-1, keepdims=True"
+    assert static_text({"shape": (2,), "axes": ()}) == "shape=(2,), axes=()"
     assert static_text(None) == ""
 
 

@@ -128,7 +128,7 @@ def _short(value: Any) -> str:
     if isinstance(value, np.ndarray):
         return f"array{value.shape}"
     if isinstance(value, tuple):
-        return "(" + ", ".join(map(_short, value)) + ")"
+        return "(" + ", ".join(map(_short, value)) + (",)" if len(value) == 1 else ")")
     if isinstance(value, np.dtype):
         return str(value)
     if callable(value):
