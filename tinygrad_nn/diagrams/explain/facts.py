@@ -89,7 +89,8 @@ def domains_in_words(row: Primitive) -> tuple[str, ...]:
     if row.arrays > 1 and all(domain == Domain() for domain, _, _ in found):
         return (f"all real {joined(names)}",)
     words = [_in_words(name, *known) for name, known in zip(names, found, strict=True)]
-    if row.arrays == 1 and Trait.ELEMENTWISE in row.traits and _has_poles(row):
+    everywhere = found == [(Domain(), False, False)]
+    if everywhere and Trait.ELEMENTWISE in row.traits and _has_poles(row):
         words[0] += ", apart from its poles"
     return tuple(words)
 
