@@ -184,6 +184,20 @@ def test_columns_of_every_row_are_those_of_its_jacobian(name, rng):
                 np.testing.assert_allclose(column, table[:, i], rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.parametrize("call", TABLE["numpy.matmul"].calls)
+def test_the_factor_of_a_product_of_matrices_is_named(call, rng):
+    a, b = (leaf(rng.standard_normal(shape)) for shape in call.shapes)
+    loss = np.sum(np.matmul(a, b) * rng.standard_normal(np.matmul(a, b).shape))
+    for parameter, other, letter in ((a, b, "b"), (b, a, "a")):
+        for path in tnn.explain(loss, parameter=parameter).paths:
+            step = path.steps[-1]
+            ((name, value),) = step.numbers
+            assert value == step.value
+            index = tuple(int(i) for i in name[2:-1].split(","))
+            assert name.startswith(f"{letter}[")
+            assert other.numpy()[index] == step.value
+
+
 # --- what is found, and what is left ----------------------------------------------------------
 
 
@@ -219,6 +233,8 @@ def test_a_path_that_a_zero_closes_is_shown_as_such():
     assert path.closed
     assert [s.value for s in path.steps] == [1.0, 3.0, 0.0]
     assert "closed by a local derivative of 0" in str(e)
+    many = tnn.explain(np.sum(leaf(-1.0, "x") * np.zeros(100_000)), paths=2)
+    assert (len(many.paths), many.closed, many.found) == (2, 100_000, 0)
 
 
 def test_a_chain_of_five_thousand_operations_is_abbreviated():
@@ -391,6 +407,8 @@ def test_a_parameter_is_chosen_by_its_tensor_its_name_or_its_place():
         assert by_name.text == by_tensor.text
         gradient = tnn.grad(loss_by)(tensor.numpy(), model, tensor)
         assert abs(by_name.gradient) == pytest.approx(np.abs(gradient).max())
+        assert f"of {by_name.scope}, multiply" in by_name.text.replace("\n", " ")
+    assert by_name.scope == "net/out"
     assert tnn.explain(loss, parameter="tanh").gradient == 1.0  # an interior value
 
 

@@ -21,7 +21,7 @@ from .page import gradient_page
 from .paths import Path, Step, described
 from .search import Search
 from .shapes import shape_text_of
-from .titles import chosen_index, chosen_value, titles
+from .titles import chosen_index, chosen_value, places, titles
 from .wording import at, joined, number, printable
 
 __all__ = ["GradientExplanation", "explain_gradient"]
@@ -37,6 +37,7 @@ class GradientExplanation(Explanation):
     Attributes:
         loss: what the loss is called.
         parameter: what the parameter is called.
+        scope: the layer that it belongs to, as ``network/hidden``; "" where it is in none.
         index: which of its elements.
         paths: those that are shown, the largest product first, then some that are closed.
         found: how many paths were found that are open.
@@ -54,6 +55,7 @@ class GradientExplanation(Explanation):
 
     loss: str
     parameter: str
+    scope: str
     index: tuple[int, ...]
     paths: tuple[Path, ...]
     found: int
@@ -72,6 +74,11 @@ class GradientExplanation(Explanation):
     def element(self) -> str:
         """The element of the parameter, as ``weights[0, 1]``."""
         return at(printable(self.parameter), self.index)
+
+    @property
+    def target(self) -> str:
+        """The element, and the layer that it belongs to."""
+        return f"{self.element} of {printable(self.scope, 60)}" if self.scope else self.element
 
     @property
     def listed(self) -> float:
@@ -133,11 +140,12 @@ def explain_gradient(of: Tensor, parameter: Any, index: Any, paths: int) -> Grad
     return GradientExplanation(
         loss=shown.loss,
         parameter=shown.parameter,
+        scope="/".join(places(original.nodes).get(node, ())),
         index=place,
         paths=shown.paths,
         found=len(search.ends),
         complete=search.complete,
-        closed=len(search.closed),
+        closed=search.closed,
         total=total,
         gradient=found,
         numeric=None if numeric is None else numeric.numeric,
@@ -165,7 +173,7 @@ class _Shown:
 
 
 def _shown(elements: Elements, search: Search, flat: int, wanted: int) -> _Shown:
-    closing = (search.completed(end) for end in search.closed[: wanted + 1])
+    closing = (search.completed(end) for end in search.shut)
     followed = [end for end in closing if end is not None]
     ends = search.ends[:wanted]
     routes = [(end, False) for end in ends]

@@ -26,7 +26,7 @@ def gradient_markdown(e: "GradientExplanation") -> str:
         f"$${target} = {latex_number(number(e.gradient, 6))}$$",
         "",
         escaped_markdown(
-            f"Along each path from {printable(e.loss)} back to {e.element}, multiply the local "
+            f"Along each path from {printable(e.loss)} back to {e.target}, multiply the local "
             f"derivatives; then add up the paths. {summary_of_paths(e)}"
         ),
     ]

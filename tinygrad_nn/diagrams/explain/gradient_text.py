@@ -24,7 +24,7 @@ def gradient_text(e: "GradientExplanation") -> str:
         *_wrapped(f"{target} = {number(e.gradient, 6)}"),
         "",
         *_wrapped(
-            f"The chain rule: along each path from {printable(e.loss)} back to {e.element}, "
+            f"The chain rule: along each path from {printable(e.loss)} back to {e.target}, "
             f"multiply the local derivatives; then add up the paths. {summary_of_paths(e)}"
         ),
     ]

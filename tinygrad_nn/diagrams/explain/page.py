@@ -65,7 +65,7 @@ def gradient_page(e: "GradientExplanation") -> str:
     target = f"∂{printable(e.loss)}/∂{e.element}"
     parts = [
         f"<h1>{_text(f'{target} = {number(e.gradient, 6)}')}</h1>",
-        f"<p>Along each path from {_text(printable(e.loss))} back to {_text(e.element)}, multiply "
+        f"<p>Along each path from {_text(printable(e.loss))} back to {_text(e.target)}, multiply "
         f"the local derivatives; then add up the paths. {html.escape(summary_of_paths(e))}</p>",
     ]
     for i, path in enumerate(e.paths):

@@ -1,6 +1,6 @@
 """A path of the chain rule as plain data: its steps, from the loss back to the parameter."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 
@@ -92,7 +92,7 @@ def described(
                 if plain
                 else _numbers(node, position, hop, place),
                 hop.derivative,
-                _notes(node, hop.element, hop.derivative) if plain else (),
+                _notes(node, _index(node.value, hop.element), hop.derivative) if plain else (),
             )
         )
     return tuple(steps)
@@ -120,63 +120,49 @@ def _numbers(node: Node, position: int, hop: Hop, place: int) -> tuple[tuple[str
 
 def _factor(node: Node, position: int, hop: Hop, place: int) -> tuple[tuple[str, float], ...]:
     """What an element of one factor is multiplied by, in a product of matrices."""
-    letter = "ba"[position]
+    left, right = (v.ndim > 1 for v in node.operands)  # whether each has an axis that y keeps
+    here, y = _index(node.inputs[position].value, place), _index(node.value, hop.element)
+    lead, tail = y[: len(y) - left - right], y[len(y) - left - right :]  # (…) and (i, j)
     other = node.operands[1 - position]
-    here = _index(node.inputs[position].value, place)
-    y = _index(node.value, hop.element)
     if position == 0:  # ∂y[…, i, j] / ∂a[…, i, k] = b[…, k, j]
-        k, kept = here[-1], y[-1:] if other.ndim > 1 else ()
-        index = (k, *kept)
+        core = (here[-1], tail[-1]) if right else (here[-1],)
     else:  # ∂y[…, i, j] / ∂b[…, k, j] = a[…, i, k]
-        k = here[-2] if len(here) > 1 else here[0]
-        row = y[-2] if len(here) > 1 else y[-1] if y else 0
-        index = (row, k) if other.ndim > 1 else (k,)
-    lead = y[: len(node.value.shape) - (node.operands[0].ndim > 1) - (node.operands[1].ndim > 1)]
-    batch = other.shape[: max(other.ndim - 2, 0)]
+        k = here[-2] if right else here[-1]
+        core = (tail[0], k) if left else (k,)
+    batch = other.shape[: other.ndim - len(core)]
     spread = zip(lead[len(lead) - len(batch) :], batch, strict=True)
-    index = (*(0 if n == 1 else i for i, n in spread), *index)
-    return ((at(letter, index), float(other[index])),)
+    index = (*(0 if n == 1 else i for i, n in spread), *core)
+    return ((at("ba"[position], index), float(other[index])),)
 
 
-def _notes(node: Node, place: int, derivative: float) -> tuple[str, ...]:
+def _notes(node: Node, index: tuple[int, ...], derivative: float) -> tuple[str, ...]:
     """What was chosen here: at a kink, or where there is no finite slope."""
     row = node.primitive
     if row is None:
         return ()
-    operands = [np.inf if v is None else v for v in node.operands]  # an absent bound is far away
-    shape = node.value.shape
-    if row.kinks is not None and _holds(row.kinks, operands, shape, place, zero=True):
+    # As 0-d arrays; an absent bound is far away.
+    point = [
+        np.array(np.inf if v is None else np.broadcast_to(v, node.value.shape)[index])
+        for v in node.operands
+    ]
+    names = zip(arguments(row), node.operands, point, strict=False)
+    given = [(name, number(float(p))) for name, v, p in names if v is not None]
+    where = given[0][1] if len(given) == 1 else ", ".join(f"{name} = {p}" for name, p in given)
+    if row.kinks is not None and _at(row.kinks, point) == 0:
         there = f"the derivative there is taken to be {number(derivative)}"
-        return (f"{printable(row.name)} at exactly {_point(node, place)}: {there}",)
-    if row.singular is not None and _holds(row.singular, operands, shape, place, zero=False):
-        there = "its derivative has no finite value there"
-        return (f"{printable(row.name)} at {_point(node, place)}: {there}",)
+        return (f"{printable(row.name)} at exactly {where}: {there}",)
+    if row.singular is not None and _at(row.singular, point) > 0:
+        return (f"{printable(row.name)} at {where}: its derivative has no finite value there",)
     return ()
 
 
-def _point(node: Node, place: int) -> str:
-    """The operands of one element: a number, or several by their letters."""
-    names = () if node.primitive is None else arguments(node.primitive)
-    values = [
-        (name, number(float(np.broadcast_to(v, node.value.shape).ravel()[place])))
-        for name, v in zip(names, node.operands, strict=False)
-        if v is not None
-    ]
-    return values[0][1] if len(values) == 1 else ", ".join(f"{n} = {v}" for n, v in values)
-
-
-def _holds(
-    test: object, operands: Sequence[Array], shape: tuple[int, ...], place: int, *, zero: bool
-) -> bool:
-    """Whether a row says something of the element at a place: by a zero, or by the truth."""
-    if not callable(test):
-        return False
+def _at(test: Callable[..., Array], point: Sequence[Array]) -> float:
+    """What a row says of the operands of one element; NaN where it cannot."""
     try:
         with np.errstate(all="ignore"):
-            found = np.broadcast_to(np.asarray(test(*operands)), shape).ravel()[place]
+            return float(test(*point))
     except Exception:  # whatever a row of the user's may raise
-        return False
-    return bool(found == 0 if zero else found)
+        return np.nan
 
 
 def heading(path: Path, longest: int) -> str:

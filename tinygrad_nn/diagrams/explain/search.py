@@ -42,8 +42,9 @@ class Search:
 
     Attributes:
         ends: the last hop of each path found, the largest product first.
-        closed: where a path ends because an elementwise derivative is 0, such as that of a relu
-            that is off.
+        closed: how many paths end because an elementwise derivative on them is 0, such as that of
+            a relu that is off.
+        shut: where the first of them end.
         complete: whether these are all.
     """
 
@@ -52,7 +53,8 @@ class Search:
         self._hops = [Hop(None, element, 1.0, 1.0, -1)]
         self._waiting: list[tuple[float, int]] = [(0.0, 0)]
         self._taken = 0
-        self.closed: list[int] = []
+        self._wanted = wanted
+        self.closed, self.shut = 0, list[int]()
         self.complete = True
         ends: list[int] = []
         while self._waiting:
@@ -63,7 +65,7 @@ class Search:
             last = self._dive(heapq.heappop(self._waiting)[1])
             if last is not None:
                 ends.append(last)
-        self.ends = sorted(ends, key=self._size)
+        self.ends = sorted(ends, key=self._rank)
 
     def hops(self, end: int) -> list[Hop]:
         """The hops of a path, from the output back."""
@@ -82,18 +84,20 @@ class Search:
     def completed(self, end: int) -> int | None:
         """A path that a zero closes, followed to the output all the same; None if it cannot be."""
         while self._node(end) is not self._elements.root:
-            ways, _ = self._ways(end, closing=False)
+            ways = self._ways(end, closing=False)
             if not ways:
                 return None
-            end = self._added(min(ways, key=lambda way: way[0])[1])
+            end = self._added(ways[0][1])
         return end
 
     def _is_spent(self, times: int) -> bool:
         hops, work = times * _MOST_HOPS, times * _MOST_WORK
         return self._taken > hops or self._elements.work > work
 
-    def _size(self, end: int) -> float:
-        return _key(self.product(end))
+    def _rank(self, end: int) -> float:
+        """What to sort by: the largest first, and first of all what is not finite."""
+        product = self.product(end)
+        return -math.inf if math.isnan(product) else -abs(product)
 
     def _node(self, end: int) -> object:
         edge = self._hops[end].edge
@@ -102,14 +106,10 @@ class Search:
     def _dive(self, end: int) -> int | None:
         """Follow a partial path to the output; None where it leads nowhere."""
         while self._node(end) is not self._elements.root:
-            ways, closed = self._ways(end, closing=True)
-            self.closed += [self._added(hop) for hop in closed]
+            ways = self._ways(end, closing=True)
             if not ways:
                 return None
-            ways.sort(key=lambda way: way[0])
-            if len(ways) > _MOST_PATHS:
-                self.complete = False
-            for key, hop in ways[1:_MOST_PATHS]:
+            for key, hop in ways[1:]:
                 heapq.heappush(self._waiting, (key, self._added(hop)))
             end = self._added(ways[0][1])
         # An output that backward was given 0 for counts for nothing.
@@ -122,32 +122,29 @@ class Search:
         self._hops.append(hop)
         return len(self._hops) - 1
 
-    def _ways(self, end: int, closing: bool) -> tuple[list[tuple[float, Hop]], list[Hop]]:
-        """Where a path goes on, each with its rank; and where a zero derivative closes it."""
+    def _ways(self, end: int, closing: bool) -> list[tuple[float, Hop]]:
+        """Where a path goes on, what carries the most first; what a zero closes is counted."""
         self._taken += 1
         here = self._hops[end]
         node = self._elements.start if here.edge is None else here.edge[0]
         ways: list[tuple[float, Hop]] = []
-        closed: list[Hop] = []
         for edge in self._elements.users[node]:
             places, derivatives = self._elements.column(edge, here.element)
             with np.errstate(all="ignore"):
                 products = here.product * derivatives.astype(np.float64)
                 carried = products if closing else derivatives  # of a closed path all are 0
                 carried = carried * self._elements.gradients[edge[0]].ravel()[places]
-            stops = closing and is_elementwise(edge[0]) and math.isfinite(here.product)
-            for place, derivative, product, carries in zip(
-                places.tolist(), derivatives.tolist(), products.tolist(), carried.tolist(),
-                strict=True,
-            ):  # fmt: skip
-                hop = Hop(edge, place, derivative, product, end)
-                if derivative == 0 and stops:
-                    closed.append(hop)
-                else:
-                    ways.append((_key(carries), hop))
-        return ways, closed
-
-
-def _key(carries: float) -> float:
-    """What to sort by, the largest first, and first of all what is not finite."""
-    return -math.inf if math.isnan(carries) else -abs(carries)
+            keys = np.where(np.isnan(carried), -np.inf, -np.abs(carried))
+            if closing and is_elementwise(edge[0]) and math.isfinite(here.product):
+                shut = np.flatnonzero(derivatives == 0)
+                self.closed += len(shut)
+                for at in shut[: self._wanted - len(self.shut)].tolist():
+                    self.shut.append(self._added(Hop(edge, int(places[at]), 0.0, 0.0, end)))
+                keys[shut] = np.nan  # these come last
+            order = np.argsort(keys, kind="stable")[: int(np.sum(~np.isnan(keys)))]
+            if len(order) > _MOST_PATHS:
+                self.complete, order = False, order[:_MOST_PATHS]
+            columns = (array[order].tolist() for array in (keys, places, derivatives, products))
+            for key, place, derivative, product in zip(*columns, strict=True):
+                ways.append((key, Hop(edge, place, derivative, product, end)))
+        return sorted(ways, key=lambda way: way[0])

@@ -20,12 +20,12 @@ def titles(nodes: Iterable[Node]) -> dict[Node, str]:
     """What to call each node: its name, or its operation's, with a number where they share one."""
     found: dict[Node, str] = {}
     taken: set[str] = set()
+    counts: dict[str, int] = {}
     for node in nodes:
-        plain = _title(node)
-        title, count = plain, 1
+        title = plain = _title(node)
         while title in taken:
-            count += 1
-            title = f"{plain} {count}"
+            counts[plain] = counts.get(plain, 1) + 1
+            title = f"{plain} {counts[plain]}"
         taken.add(title)
         found[node] = title
     return found
