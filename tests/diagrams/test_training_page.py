@@ -324,6 +324,10 @@ def test_the_slider_moves_all_parts_to_what_python_says(opened, record, report):
         shares = (s.confusion / s.confusion.sum(axis=1, keepdims=True)).ravel()
         shown = page.locator(".matrix td span").all_inner_texts()
         assert shown == [f"{share:.0%}" for share in shares]
+        shades = page.locator(".matrix td").evaluate_all(
+            "cells => cells.map(cell => cell.getAttribute('style'))"
+        )
+        assert shades == [f"--share:{share:.2f}" for share in shares]
         wrong = np.sum(s.points != record.kind.truth)
         rings = page.locator(".plane .ring").get_attribute("d")
         assert rings.count("M") == wrong

@@ -9,6 +9,7 @@ import pytest
 import tinygrad_nn as tnn
 from tinygrad_nn.diagrams import TrainingRecord
 from tinygrad_nn.diagrams.movie.histograms import BINS, histogram, magnitudes
+from tinygrad_nn.diagrams.movie.record import GRID
 from tinygrad_nn.diagrams.movie.schedule import Schedule
 from tinygrad_nn.diagrams.regions import box_around, grid_points, outlines
 from tinygrad_nn.diagrams.scales import decades, thinned, ticks
@@ -49,9 +50,9 @@ def data(rng):
 
 @pytest.mark.parametrize("most", [1, 2, 3, 10, 40])
 @pytest.mark.parametrize("epochs", [1, 7, 100, 2000])
-@pytest.mark.parametrize("known", [False, True])
+@pytest.mark.parametrize("known", [0, 0.1, 1])
 def test_kept_epochs_are_few_reach_all_over_and_are_denser_at_first(most, epochs, known):
-    schedule = Schedule(most, epochs if known else None)
+    schedule = Schedule(most, int(epochs * known) or None)
     kept = [0]
     for epoch in range(1, epochs + 1):
         if schedule.reach(epoch):
@@ -64,7 +65,7 @@ def test_kept_epochs_are_few_reach_all_over_and_are_denser_at_first(most, epochs
     assert epochs < 4 * most or len(kept) >= most // 2
     gaps = np.diff(kept)
     assert not gaps.size or np.all(np.diff(gaps) >= -1)
-    if known:
+    if known == 1:
         assert kept[-1] == epochs
 
 
@@ -196,8 +197,8 @@ def test_the_plane_is_what_the_model_says_of_each_cell(data):
     X, y = data
     model = network(2, 3, 3, dtype=np.float32)
     record = TrainingRecord(model, X.astype(np.float32), y, cross_entropy)
-    points = grid_points(record.box, 60)
-    assert points.shape == (3600, 2)
+    points = grid_points(record.box, GRID)
+    assert points.shape == (GRID**2, 2)
     assert points[:, 0].min() < X[:, 0].min() < X[:, 0].max() < points[:, 0].max()
     assert points[0, 1] == points[:, 1].max()  # the first row is at the top
     expected = np.argmax(model(points.astype(np.float32)).numpy(), axis=1)
@@ -215,7 +216,7 @@ def test_whole_numbers_have_points_between_them(rng):
     X, y = rng.integers(0, 3, (10, 2)), rng.integers(0, 2, 10)
     record = TrainingRecord(network(2, 4, 2), X, y, cross_entropy)
     assert record.box is not None
-    assert record.finish()[0].grid.shape == (3600,)
+    assert record.finish()[0].grid.shape == (GRID**2,)
 
 
 # --- what outputs mean ------------------------------------------------------------------------
@@ -265,7 +266,7 @@ def test_other_numbers_are_values(data, rng, shape):
     assert last.confusion is None
     assert (record.box is None) == (shape == (40, 2))
     if record.box is not None:
-        expected = model(grid_points(record.box, 60)).numpy()[:, 0]
+        expected = model(grid_points(record.box, GRID)).numpy()[:, 0]
         np.testing.assert_array_equal(last.grid, expected)
 
 
@@ -283,6 +284,23 @@ def test_a_model_that_has_diverged_is_measured_all_the_same(data):
     assert last.confusion.sum() == 0
     assert set(last.grid) == {-1}
     assert last.spreads[0].values.nonfinite == 6
+
+
+def test_a_metric_that_refuses_what_diverged_does_not_end_training_but_one_that_is_wrong_does(data):
+    def picky(y, outputs):
+        if np.isnan(outputs.numpy()).any():
+            raise ValueError("Input contains NaN")
+        return 1.0
+
+    model = network(2, 3, 3)
+    record = TrainingRecord(model, *data, cross_entropy, metrics={"picky": picky})
+    model.parameters()[0].data = np.full((2, 3), np.nan)
+    record.add(np.nan)
+    first, last = record.finish()
+    assert first.metrics == {"picky": 1.0}
+    assert np.isnan(last.metrics["picky"])
+    with pytest.raises(ValueError, match="NaN"):
+        TrainingRecord(model, *data, cross_entropy, metrics={"picky": picky})
 
 
 # --- units without a slope --------------------------------------------------------------------

@@ -10,10 +10,12 @@ from .outputs import Classes
 from .plane import marker
 from .record import TrainingRecord
 from .snapshot import Snapshot
+from .tables import wide_table
 
-__all__ = ["confusion", "right"]
+__all__ = ["confusion", "is_large", "right"]
 
 _MOST = 20
+_NARROW = 6  # classes; with more there is no room beside the plane
 
 
 def right(record: TrainingRecord, snapshots: Sequence[Snapshot]) -> list[str] | None:
@@ -30,23 +32,30 @@ def confusion(record: TrainingRecord, snapshots: Sequence[Snapshot], frames: Fra
     kind = record.kind
     if not isinstance(kind, Classes):
         return ""
-    head = '<section class="confusion"><h2>Confusion matrix</h2>'
+    large = " large" if is_large(record) else ""
+    head = f'<section class="confusion{large}"><h2>Confusion matrix</h2>'
     if kind.count > _MOST:
         return f'{head}<p class="dim">It is shown for up to {_MOST} classes.</p></section>'
     matrices = [s.confusion for s in snapshots if s.confusion is not None]
     totals = np.bincount(kind.truth, minlength=kind.count)
-    names = [f"{marker(i)} <bdi>{whole(name)}</bdi>" for i, name in enumerate(record.classes)]
+    names = [
+        f'<span class="name">{marker(i)} <bdi>{whole(name)}</bdi></span>'
+        for i, name in enumerate(record.classes)
+    ]
     rows = []
     for i, name in enumerate(names):
         cells = [_cell([m[i, k] for m in matrices], totals[i], frames) for k in range(kind.count)]
-        rows.append(f'<tr><th scope="row">{name}</th>{"".join(cells)}</tr>')
-    columns = "".join(f'<th scope="col">{name}</th>' for name in names)
+        rows.append([f'<th scope="row">{name}</th>', *cells])
+    look = f' class="matrix" style="--longest:{max(map(len, record.classes))}"'
     return (
-        f'{head}<div class="wide"><table class="matrix"><caption class="dim">Rows are the true '
-        f"class, columns what the model says; shares are of the row.</caption>"
-        f"<thead><tr><th></th>{columns}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
-        f"</section>"
+        f'{head}<p class="dim">Rows are the true class, columns what the model says; shares are of '
+        f"the row.</p>{wide_table('confusion matrix', ['', *names], rows, look)}</section>"
     )
+
+
+def is_large(record: TrainingRecord) -> bool:
+    """Whether the matrix needs the whole width of a page."""
+    return record.kind.count > _NARROW
 
 
 def _cell(counts: Sequence[Array], total: int, frames: Frames) -> str:

@@ -40,7 +40,7 @@ slider.addEventListener("input", () => { stop(); show(Number(slider.value)); });
 play.addEventListener("click", () => timer === null ? start() : stop());
 document.addEventListener("keydown", event => {
   const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
-  const busy = event.target.closest("#epoch, .paper") || event.altKey || event.ctrlKey ||
+  const busy = event.target.closest("#epoch, .paper, .wide") || event.altKey || event.ctrlKey ||
     event.metaKey || event.shiftKey;
   if (!step || busy) return;
   event.preventDefault();

@@ -7,7 +7,7 @@ from ...errors import OutputError
 from ...verify import GradcheckReport
 from ...verify.report import COLUMNS
 from ..diagram import Diagram
-from .confusion import confusion, right
+from .confusion import confusion, is_large, right
 from .curves import curves
 from .frames import Frames, number, whole
 from .inline import inline_svg
@@ -16,6 +16,7 @@ from .panels import activation_table, layer_panels
 from .plane import level_colours, plane
 from .record import TrainingRecord
 from .snapshot import Snapshot
+from .tables import wide_table
 
 __all__ = ["training_page"]
 
@@ -32,6 +33,7 @@ def training_page(
     """The whole page, as it is at the last epoch."""
     snapshots = record.finish()
     frames = Frames(len(snapshots))
+    matrix = confusion(record, snapshots, frames)
     epochs = [f"epoch {s.epoch} of {snapshots[-1].epoch}" for s in snapshots]
     parts = {
         "title": whole(title),
@@ -50,7 +52,8 @@ def training_page(
         "told": _told(record, snapshots, epochs, frames),
         "curves": curves(record, snapshots, frames),
         "plane": plane(record, snapshots, frames),
-        "confusion": confusion(record, snapshots, frames),
+        "beside": "" if is_large(record) else matrix,
+        "below": matrix if is_large(record) else "",
         "notes": _notes(find_notes(record, snapshots)),
         "layers": layer_panels(record, snapshots, frames),
         "activations": activation_table(record, snapshots, frames),
@@ -144,33 +147,29 @@ def _check(check: GradcheckReport | None) -> str:
     """The table of a gradient check, with a mark beside each colour."""
     if check is None:
         return ""
-    head = "".join(f'<th scope="col">{whole(column)}</th>' for column in COLUMNS)
     rows = []
-    for finding, row in zip(check.findings, check.rows, strict=True):
-        name, *cells, verdict = row
+    for finding, (name, *cells, verdict) in zip(check.findings, check.rows, strict=True):
         kind, mark = ("right", "✓") if finding.right else ("wrong", "✗")
-        shown = "".join(f"<td>{whole(cell)}</td>" for cell in cells)
-        first = f'<th scope="row"><bdi>{whole(name)}</bdi></th>'
-        rows.append(f'<tr>{first}{shown}<td class="{kind}">{mark} {whole(verdict)}</td></tr>')
-    outcome = "all right" if check else "not all right"
+        rows.append(
+            [
+                f'<th scope="row"><bdi>{whole(name)}</bdi></th>',
+                *(f"<td>{whole(cell)}</td>" for cell in cells),
+                f'<td class="{kind}">{mark} {whole(verdict)}</td>',
+            ]
+        )
     return (
-        f"<section><h2>Gradient check: {outcome}</h2>"
+        f"<section><h2>Gradient check: {'all right' if check else 'not all right'}</h2>"
         '<p class="dim">By finite differences in float64.</p>'
-        f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody>'
-        "</table></div></section>"
+        f"{wide_table('gradient check', COLUMNS, rows)}</section>"
     )
 
 
 def _numbers(record: TrainingRecord, snapshots: Sequence[Snapshot]) -> str:
     """The numbers of all frames as a table, for those who read rather than look."""
     metrics = _metrics(record, snapshots)
-    columns = ["epoch", "loss", *metrics]
-    head = "".join(f'<th scope="col"><bdi>{whole(name)}</bdi></th>' for name in columns)
+    columns = [f"<bdi>{whole(name)}</bdi>" for name in ("epoch", "loss", *metrics)]
     rows = []
     for i, s in enumerate(snapshots):
         cells = [str(s.epoch), number(s.loss), *(number(v[i]) for v in metrics.values())]
-        rows.append("".join(f"<td>{cell}</td>" for cell in cells))
-    return (
-        f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>'
-        f"{''.join(f'<tr>{row}</tr>' for row in rows)}</tbody></table></div>"
-    )
+        rows.append([f"<td>{cell}</td>" for cell in cells])
+    return wide_table("numbers", columns, rows)

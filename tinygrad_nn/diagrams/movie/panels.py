@@ -7,6 +7,7 @@ from .frames import Frames, number, whole
 from .histograms import Histogram
 from .record import TrainingRecord
 from .snapshot import Snapshot
+from .tables import wide_table
 
 __all__ = ["activation_table", "layer_panels"]
 
@@ -47,18 +48,20 @@ def activation_table(record: TrainingRecord, snapshots: Sequence[Snapshot], fram
         resting = ["-" if a is None else str(a.resting) for a in found]
         shares = ["-" if a is None else f"{a.share:.1%}" for a in found]
         rows.append(
-            f'<tr><th scope="row"><bdi>{whole(activation.name)}</bdi></th>'
-            f"<td>{activation.units}</td>"
-            f"{frames.element('td', {}, resting)}{frames.element('td', {}, shares)}"
-            f"<td>{'within 0.01 of an end' if activation.bounded else 'is 0'}</td></tr>"
+            (
+                f'<th scope="row"><bdi>{whole(activation.name)}</bdi></th>',
+                f"<td>{activation.units}</td>",
+                frames.element("td", {}, resting),
+                frames.element("td", {}, shares),
+                f"<td>{'within 0.01 of an end' if activation.bounded else '0'}</td>",
+            )
         )
     if not rows:
         return ""
+    columns = ("function", "units", "dead units", "values without a slope", "which are")
     return (
-        '<section><h2>Activations</h2><div class="wide"><table><thead><tr><th scope="col">function'
-        '</th><th scope="col">units</th><th scope="col">resting for every sample</th>'
-        '<th scope="col">resting values</th><th scope="col">a value rests if it</th></tr></thead>'
-        f"<tbody>{''.join(rows)}</tbody></table></div></section>"
+        '<section><h2>Activations</h2><p class="dim">A unit is dead if its value has no slope for '
+        f"any sample.</p>{wide_table('activations', columns, rows)}</section>"
     )
 
 

@@ -16,7 +16,7 @@ from .snapshot import Snapshot, measure, run
 
 __all__ = ["GRID", "TrainingRecord"]
 
-GRID = 60  # cells along each side of the plane
+GRID = 75  # cells along each side of the plane
 _MOST_POINTS = 1000
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from ..._typing import Array
 from ...autograd import Node, Tensor, enable_grad, no_grad
 from ...autograd.backward import gradients, plan
-from ...errors import ArgumentError, TinygradNNError
+from ...errors import ArgumentError
 from .histograms import Histogram, histogram, magnitudes
 from .layers import Activation, Parameter, activations
 from .outputs import Classes, Values, plain
@@ -110,10 +110,12 @@ def measure(
         shown: the numbers of the samples that are shown as points.
         grid: points of the plane.
     """
+    # A model that has diverged gives what a loss or a metric may refuse; training goes on.
+    excused = (ValueError, ArithmeticError) if epoch else ()
     with np.errstate(all="ignore"):  # training itself has warned
         try:
             made = run(model, X, y, loss)
-        except TinygradNNError:  # such as a loss that refuses NaN, of a model that has diverged
+        except excused:
             made = None
         with no_grad():
             outputs = model(X) if made is None else Tensor._of(made.outputs).detach()
@@ -122,7 +124,7 @@ def measure(
         return Snapshot(
             epoch,
             float("nan") if made is None else float(made.loss.value.item()),
-            {name: _number(metric, y, outputs) for name, metric in metrics.items()},
+            {name: _number(metric, y, outputs, excused) for name, metric in metrics.items()},
             _spreads(made, parameters),
             () if made is None else tuple(activations(made.outputs, parameters, len(X))),
             _confusion(kind, decided),
@@ -131,10 +133,15 @@ def measure(
         )
 
 
-def _number(metric: Callable[[Array, Any], float], y: Array, outputs: Tensor) -> float:
+def _number(
+    metric: Callable[[Array, Any], float],
+    y: Array,
+    outputs: Tensor,
+    excused: tuple[type[Exception], ...],
+) -> float:
     try:
         return float(plain(metric(y, outputs)))
-    except TinygradNNError:  # as above
+    except excused:
         return float("nan")
 
 
