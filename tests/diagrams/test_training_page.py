@@ -230,11 +230,12 @@ def test_pictures_are_taken_in_without_what_reaches_beyond_them():
         'xmlns:xlink="http://www.w3.org/1999/xlink"><style>p{}</style><script>alert(1)</script>'
         '<a xlink:href="javascript:alert(1)"><text id="t">a &lt;b&gt;</text></a>'
         '<image href="x.png"/>'
-        '<use xlink:href="#t" fill="url(#u)"/><foreignObject><p>no</p></foreignObject></svg>'
+        '<use xlink:href="#t" fill="url(#u)"/><foreignObject><p>no</p></foreignObject>'
+        '<g class="wide" style="fill:url(x.png)"><title>n0</title>\n<text>1\xa0\xa0 2</text></g></svg>'
     )
     assert inline_svg(picture, "g-") == (
         '<svg><g><text id="g-t">a &lt;b&gt;</text></g>'
-        '<use href="#g-t" fill="url(#g-u)"></use></svg>'
+        '<use href="#g-t" fill="url(#g-u)"></use><g><text>1\xa0\xa0 2</text></g></svg>'
     )
 
 

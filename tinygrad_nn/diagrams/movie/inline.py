@@ -10,19 +10,21 @@ __all__ = ["inline_svg"]
 
 _SVG = "{http://www.w3.org/2000/svg}"
 _SHAPES = {
-    *("svg", "g", "defs", "title", "text", "tspan", "path", "polygon", "polyline", "line", "rect"),
+    *("svg", "g", "defs", "text", "tspan", "path", "polygon", "polyline", "line", "rect"),
     *("circle", "ellipse", "linearGradient", "radialGradient", "stop", "clipPath", "marker", "use"),
 }
 _REFERENCE = re.compile(r"url\(#([^)]*)\)")
-# Outside the page's own script nothing runs, and nothing is fetched.
-_KEPT = re.compile(r"(?!on)[a-z][A-Za-z0-9-]*", re.ASCII)
+# Nothing runs but the page's own script, and its style is for nothing else.
+_KEPT = re.compile(r"(?!on|class$)[a-z][A-Za-z0-9-]*", re.ASCII)
+_FETCHED = re.compile(r"url\((?!#)")
 
 
 def inline_svg(picture: str, prefix: str) -> str:
     """The svg element of a picture for a page that has other pictures too.
 
-    Ids, and what refers to them, get a prefix. What is no shape or text is left out, as are
-    links, scripts and styles, which would reach beyond the picture.
+    Ids, and what refers to them, get a prefix. What is no shape or text is left out: links,
+    scripts and styles, which would reach beyond the picture, and titles, in which Graphviz writes
+    names of its own.
 
     Args:
         picture: an SVG file.
@@ -52,12 +54,18 @@ def _written(element: ElementTree.Element, prefix: str) -> str:
             value = f"#{prefix}{value[1:]}"
         elif name == "id":
             value = prefix + value
-        elif not _KEPT.fullmatch(name):
+        elif not _KEPT.fullmatch(name) or _FETCHED.search(value):
             continue
         value = _REFERENCE.sub(lambda found: f"url(#{prefix}{found[1]})", value)
         attributes.append(f" {name}={quoteattr(value)}")
-    inside = [escaped(element.text or "", longest=None).strip("\n")]
+    inside = [_text(element.text)]
     for child in element:
-        inside.append(_written(child, prefix))
-        inside.append(escaped(child.tail or "", longest=None).strip())
+        inside += [_written(child, prefix), _text(child.tail)]
     return f"<{tag}{''.join(attributes)}>{''.join(inside)}</{tag}>"
+
+
+def _text(text: str | None) -> str:
+    """Text with its spaces that do not break, which keep columns apart; "" for blanks alone."""
+    if text is None or not text.strip(" \n\t"):
+        return ""
+    return "\xa0".join(escaped(part, longest=None) for part in text.split("\xa0"))
