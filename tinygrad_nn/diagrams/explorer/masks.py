@@ -1,0 +1,80 @@
+"""Comparisons, which a recording holds as their results, found again from what they compared.
+
+A comparison has no gradient, so it is computed and not recorded: `np.where(x > 0, x, 0.1 * x)`
+holds a mask. Where x changes, the mask must follow. It is found again if it is, element by
+element, a comparison with 0 of what the choice is made between, or of what that is made from. A
+mask that something else may have been made from as well is held: one must not move alone.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ...autograd import Graph, Node
+from ...primitives import TABLE
+
+__all__ = ["Mask", "held", "masks"]
+
+_COMPARISONS = (np.greater, np.greater_equal, np.less, np.less_equal)
+_DEPTH = 2  # how far behind a choice what was compared may lie
+_WHERE = TABLE["numpy.where"]
+
+
+class Mask(NamedTuple):
+    """A comparison with 0: of which node, and how."""
+
+    of: Node
+    how: Callable[..., Any]
+
+
+def masks(graph: Graph) -> dict[Node, Mask]:
+    """The masks of a recording that are comparisons of values in it."""
+    found: dict[Node, Mask] = {}
+    leaves = [node.number for node in graph.nodes if node.primitive is None]
+    for node in graph.nodes:
+        if node.primitive is _WHERE and _is_result(node.inputs[0]):
+            condition = node.inputs[0]
+            if any(condition.number < number < node.number for number in leaves):
+                continue
+            for mask in _candidates(node):
+                if mask.of.number < condition.number and _agrees(mask, condition):
+                    found.setdefault(condition, mask)
+                    break
+    return found
+
+
+def held(graph: Graph) -> list[Node]:
+    """The conditions that stay as they were recorded, whatever is changed."""
+    known = masks(graph)
+    return [
+        node
+        for node in graph.nodes
+        if node.primitive is _WHERE and node.inputs[0] not in known and np.size(node.operands[0])
+    ]
+
+
+def _is_result(condition: Any) -> bool:
+    """Whether a condition may be the result of a comparison: a value that nobody named."""
+    return (
+        isinstance(condition, Node)
+        and condition.primitive is None
+        and condition.name is None
+        and condition.value.dtype == bool
+    )
+
+
+def _candidates(choice: Node) -> Iterator[Mask]:
+    """What may have been compared: the branches of a choice, and what they are made from."""
+    level = [i for i in choice.inputs[1:] if isinstance(i, Node)]
+    for _ in range(_DEPTH):
+        for of in level:
+            yield from (Mask(of, how) for how in _COMPARISONS)
+        level = [parent for node in level for parent in node.parents]
+
+
+def _agrees(mask: Mask, condition: Node) -> bool:
+    value = mask.of.value
+    return value.shape == condition.value.shape and bool(
+        np.array_equal(mask.how(value, 0), condition.value)
+    )
