@@ -1,0 +1,58 @@
+"use strict";
+// Formulas, as the rows of the table write them, with numbers in the places of letters.
+
+const RAISED = { "ᵃ": "a", "ᵇ": "b", "ˣ": "x", "ʸ": "y", "⁻": "−", "⁺": "+", "⁰": "0", "¹": "1",
+  "²": "2", "³": "3", "⁴": "4", "⁵": "5", "⁶": "6", "⁷": "7", "⁸": "8", "⁹": "9" };
+
+// A number in a formula, with the sign that mathematics has.
+function mathText(x) {
+  return short(x).replace("-", "−").replace(/e\+?(−|-)?(\d+)/, (_, sign, digits) =>
+    `·10${sign ? "⁻" : ""}${[...digits].map(d => "⁰¹²³⁴⁵⁶⁷⁸⁹"[d]).join("")}`);
+}
+
+function isPlainNumber(text) {
+  return /^[\d.]+$/.test(text);
+}
+
+// Puts numbers in the places of letters. A formula in words stays as it is.
+function substituted(formula, numbers) {
+  let text = "";
+  const tokens = formula.match(/[ᵃᵇˣʸ⁻⁺⁰¹²³⁴⁵⁶⁷⁸⁹]+|[\p{L}_]+[₀-₉]*|[\d.]+|\s+|./gu) || [];
+  tokens.forEach((token, i) => {
+    if (token[0] in RAISED) {
+      const lowered = [...token].map(c => RAISED[c]).join("");
+      text += /[a-z]/.test(lowered) ? `^(${substituted(lowered, numbers)})` : token;
+      return;
+    }
+    if (!(token in numbers)) { text += token; return; }
+    const number = mathText(numbers[token]), before = text.at(-1) || "";
+    const inside = /[(,[]\s*$/.test(text) && /^[,)\]]/.test(tokens.slice(i + 1).join("").trim());
+    const bare = isPlainNumber(number) || tokens.length === 1 || inside;
+    if (/\d/.test(before)) text += "·";
+    text += bare ? number : `(${number})`;
+  });
+  return text;
+}
+
+// The element of an operand that goes into one element of a result of this shape.
+function elementAt(array, index) {
+  if (!array || !isWhole(array) && !array.corner) return undefined;
+  const shape = array.shape, own = index.slice(index.length - shape.length);
+  const inside = own.map((i, k) => (shape[k] === 1 ? 0 : i));
+  const shown = shownShape(array);
+  if (inside.some((i, k) => i >= shown[k])) return undefined;
+  return array.data[placeOf(inside, stridesOf(shown))];
+}
+
+// The letters of a row with the numbers of one element: of its operands, y, and g.
+function numbersAt(computation, id, index, g) {
+  const node = computation.nodes[id], numbers = {};
+  if (!node.operation || !node.operation.elementwise) return null;
+  numbers.y = elementAt(computation.value(id), index);
+  if (g) numbers.g = elementAt(g, index);
+  node.inputs.forEach((input, k) => {
+    if (input.node === null) return;
+    numbers[node.operation.letters[k]] = elementAt(computation.value(input.node), index);
+  });
+  return Object.values(numbers).every(x => x !== undefined) ? numbers : null;
+}

@@ -1,0 +1,99 @@
+"use strict";
+// The nodes in their scopes, as a tree whose branches can be collapsed. Where too many stand side
+// by side, runs of them get a branch of their own.
+
+const SIDE_BY_SIDE = 80;
+const ALL_OPEN = 90;  // so many nodes are all shown at the start
+
+class Scopes {
+  constructor(nodes) {
+    this.nodes = nodes;
+    this.root = this.branch("", null);
+    this.byKey = new Map();
+    this.homes = [];  // the branch that each node is in
+    nodes.forEach((node, id) => {
+      let at = this.root;
+      for (const name of node.scope) at = this.inside(at, name);
+      at.items.push({ key: `n${id}`, node: id, first: node.operation ? id : Infinity });
+    });
+    this.placeLeaves();
+    this.finish(this.root);
+    this.open = new Set();
+    if (nodes.length <= ALL_OPEN) for (const key of this.byKey.keys()) this.open.add(key);
+  }
+
+  branch(name, parent) {
+    const key = parent ? `${parent.key}/${parent.branches.size}` : "s";
+    return { key, name, parent, items: [], branches: new Map(), count: 0, first: Infinity };
+  }
+
+  inside(at, name) {
+    if (!at.branches.has(name)) {
+      const made = this.branch(name, at);
+      at.branches.set(name, made);
+      at.items.push(made);
+    }
+    return at.branches.get(name);
+  }
+
+  // A leaf counts as made just before its first use.
+  placeLeaves() {
+    const first = new Map();
+    this.nodes.forEach((node, id) => {
+      for (const { node: leaf } of node.inputs) if (!first.has(leaf)) first.set(leaf, id - 0.5);
+    });
+    const visit = at => at.items.forEach(item => {
+      if (item.items) visit(item);
+      else if (item.first === Infinity) item.first = first.get(item.node) ?? item.node;
+    });
+    visit(this.root);
+  }
+
+  finish(at) {
+    for (const item of at.items) if (item.items) this.finish(item);
+    at.items.sort((a, b) => a.first - b.first);
+    if (at.items.length > SIDE_BY_SIDE) at.items = this.runs(at);
+    at.items.forEach(item => {
+      if (item.items) this.byKey.set(item.key, item);
+      else this.homes[item.node] = at;
+      item.parent = at;
+    });
+    at.count = at.items.reduce((sum, item) => sum + (item.items ? item.count : 1), 0);
+    at.first = Math.min(...at.items.map(item => item.first));
+  }
+
+  // The items of a long branch, in branches of their own.
+  runs(at) {
+    const length = Math.max(20, Math.ceil(at.items.length / 60)), runs = [];
+    for (let i = 0; i < at.items.length; i += length) {
+      const items = at.items.slice(i, i + length);
+      const run = this.branch(`${i + 1} to ${i + items.length}`, at);
+      run.key = `${at.key}.${i}`;
+      run.items = items;
+      this.finish(run);
+      runs.push(run);
+    }
+    return runs;
+  }
+
+  // The branches that a node is in, the outermost first.
+  pathOf(id) {
+    const path = [];
+    for (let at = this.homes[id]; at && at !== this.root; at = at.parent) path.unshift(at);
+    return path;
+  }
+
+  // What is shown of a node: its own box, or that of a collapsed branch.
+  shownAs(id) {
+    const closed = this.pathOf(id).find(branch => !this.open.has(branch.key));
+    return closed ? closed.key : `n${id}`;
+  }
+
+  toggle(key) {
+    if (!this.open.delete(key)) this.open.add(key);
+  }
+
+  reveal(id) {
+    for (const branch of this.pathOf(id)) this.open.add(branch.key);
+  }
+}
