@@ -60,7 +60,8 @@ function dotProduct(computation, node, index) {
   const column = b.shape.length > 1 ? index.at(-1) : null;
   const row = a.shape.length > 1 ? index.at(b.shape.length > 1 ? -2 : -1) : null;
   const batch = index.slice(0, index.length - (row !== null) - (column !== null));
-  const outer = (array, axes) => batch.slice(Math.max(0, batch.length - (array.shape.length - axes)));
+  const outer = (array, axes) =>
+    batch.slice(Math.max(0, batch.length - (array.shape.length - axes)));
   const terms = [], length = a.shape.at(-1);
   for (let k = 0; k < Math.min(length, MOST_TERMS); k++) {
     const left = elementAt(a, row === null ? [k] : [...outer(a, 2), row, k]);

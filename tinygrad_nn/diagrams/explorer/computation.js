@@ -4,6 +4,7 @@
 class Computation {
   constructor(data) {
     this.nodes = data.nodes;
+    for (const node of this.nodes) node.scope = data.scopes[node.scope];
     this.outputs = data.outputs;
     this.seeds = data.seeds;
     this.orders = data.orders;

@@ -6,7 +6,7 @@ const RAISED = { "ᵃ": "a", "ᵇ": "b", "ˣ": "x", "ʸ": "y", "⁻": "−", "�
 
 // A number in a formula, with the sign that mathematics has.
 function mathText(x) {
-  return short(x).replace("-", "−").replace(/e\+?(−|-)?(\d+)/, (_, sign, digits) =>
+  return short(x).replace("-", "−").replace(/e\+?(-)?(\d+)/, (_, sign, digits) =>
     `·10${sign ? "⁻" : ""}${[...digits].map(d => "⁰¹²³⁴⁵⁶⁷⁸⁹"[d]).join("")}`);
 }
 

@@ -35,7 +35,9 @@ def known_functions() -> Mapping[str, Mapping[str, int | None]]:
     found = _TABLE.search(script)
     keys = _KEY.findall(found.group(1)) if found else []
     return {
-        name: {p: int(default) if default else None for p, default in _PARAMETER.findall(parameters)}
+        name: {
+            p: int(default) if default else None for p, default in _PARAMETER.findall(parameters)
+        }
         for name, parameters in keys
     }
 
@@ -65,7 +67,9 @@ def bound(
     given = dict(zip(positional, args, strict=False)) | dict(kwargs)
     extra = [*args[len(positional) :], *(v for k, v in kwargs.items() if k not in names)]
     if not all(value is None or value is False or value is np._NoValue for value in extra):
-        raise UnknownFunctionError(f"the page does not know these options of {_full_name(function)}")
+        raise UnknownFunctionError(
+            f"the page does not know these options of {_full_name(function)}"
+        )
     return name, [given.get(parameter, parameters[parameter]) for parameter in names]
 
 

@@ -1,7 +1,7 @@
 "use strict";
 // Where everything stands. Each open scope is laid out by itself, in layers from inputs to outputs,
-// and stands as one box in the scope around it, so frames never overlap. An edge over several layers
-// has a place of its own in each of them, so it crosses no box.
+// and stands as one box in the scope around it, so frames never overlap. An edge over several
+// layers has a place of its own in each of them, so it crosses no box.
 
 const ROW_GAP = 34, BOX_GAP = 18, LANE = 12;
 const FRAME = { side: 12, top: 28, bottom: 12 };
@@ -217,16 +217,16 @@ function apart(row, wishes) {
 
 function rows(layers, scope) {
   const frame = scope.parent ? FRAME : { side: 8, top: 8, bottom: 8 };
-  let y = frame.top, end = y;
-  for (const row of layers) {
+  let y = frame.top, before = 0;
+  layers.forEach((row, i) => {
     const height = Math.max(0, ...row.map(v => v.h));
+    if (i) y += height && before ? ROW_GAP : LANE;  // where edges enter and leave, less is enough
     for (const v of row) { v.top = y; v.bottom = y + height; v.y = y + (height - v.h) / 2; }
-    end = y + height;
-    y = end + (height || !scope.parent ? ROW_GAP : 14);
-  }
+    y += before = height;
+  });
   const all = layers.flat(), right = Math.max(0, ...all.map(v => v.x + v.w / 2));
   for (const v of all) v.x += frame.side;
-  return [right + 2 * frame.side, end + frame.bottom];
+  return [right + 2 * frame.side, y + frame.bottom];
 }
 
 // Puts a scope at its place in the picture, and what is in it.

@@ -83,7 +83,8 @@ class Explorer {
       return `forward step ${this.at}: ${title}, value ${arrayText(computation.value(node))}`;
     }
     const order = computation.orders[this.order];
-    const wrong = this.order === "wrong" && computation.isMistaken(node) ? ", not the right one" : "";
+    const mistaken = this.order === "wrong" && computation.isMistaken(node);
+    const wrong = mistaken ? ", not the right one" : "";
     return `backward step ${order.indexOf(node) + 1} of ${order.length}: ${title}, gradient ` +
       arrayText(computation.gradient(node, this.order)) + wrong;
   }
@@ -177,7 +178,7 @@ class Explorer {
     else this.go(step);
   }
 
-  // --- changing numbers -----------------------------------------------------------------------------
+  // --- changing numbers ------------------------------------------------------------------------
 
   // Changes one number; says what is wrong with it, or nothing.
   edit(id, place, text) {
@@ -224,7 +225,7 @@ class Explorer {
     byId("next").focus();
   }
 
-  // --- controls ------------------------------------------------------------------------------------
+  // --- controls --------------------------------------------------------------------------------
 
   begin() {
     const on = (id, type, act) => byId(id).addEventListener(type, act);
@@ -243,7 +244,9 @@ class Explorer {
     byId("slider").max = this.steps.length - 1;
     byId("order").parentElement.hidden = !this.computation.seeds.length;
     const titles = new Set(this.computation.nodes.map(node => node.title));
-    for (const title of [...titles].slice(0, 300)) byId("names").append(el("option", { value: title }));
+    for (const title of [...titles].slice(0, 300)) {
+      byId("names").append(el("option", { value: title }));
+    }
     legend(this.computation.nodes);
     this.editingNote();
   }
@@ -287,7 +290,8 @@ function toggleTheme() {
 function legend(nodes) {
   const kinds = ["parameter", "input", "constant", "operation", "output"];
   for (const kind of kinds.filter(k => nodes.some(node => node.kind === k))) {
-    const sample = svg("svg", { viewBox: "0 0 34 20", width: 34, height: 20, "aria-hidden": "true" },
+    const sample = svg("svg",
+      { viewBox: "0 0 34 20", width: 34, height: 20, "aria-hidden": "true" },
       svg("g", { class: `box ${kind}` }, outline(kind, 1, 1, 32, 18)));
     byId("legend").append(el("li", {}, sample, ` ${kind}`));
   }

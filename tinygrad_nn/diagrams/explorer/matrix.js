@@ -62,7 +62,8 @@ function matrixView(array, options) {
   let number = 0;
   eachIndex(shown.slice(0, -2), outer => {
     if (number++ >= MOST_SLICES) return;
-    const caption = outer.length ? `${options.caption} [${outer.join(", ")}, :, :]` : options.caption;
+    const caption = outer.length ? `${options.caption} [${outer.join(", ")}, :, :]`
+      : options.caption;
     wide.append(tableOf(array, { ...options, caption, outer: outer.slice(), rows, columns, strides,
       largest, readout, shownCaption: outer.length > 0 }));
   });
@@ -86,7 +87,8 @@ function notShown(array, slices, rows, columns) {
 function tableOf(array, options) {
   const { outer, columns, rows } = options, ndim = array.shape.length;
   const table = el("table", { class: ndim ? "" : "scalar" });
-  table.append(el("caption", { class: options.shownCaption ? "" : "hidden", text: options.caption }));
+  table.append(el("caption",
+    { class: options.shownCaption ? "" : "hidden", text: options.caption }));
   const across = Math.min(columns, MOST_COLUMNS), body = el("tbody");
   if (ndim) {
     const head = el("tr", {}, ...(ndim > 1 ? [el("td")] : []));

@@ -35,13 +35,13 @@ function mistakeAt(computation, id) {
 // The banner: what the mistake is, and what it gets wrong at each leaf.
 function mistakeBanner(computation, choose) {
   const told = el("p", { text: "This order visits a node as soon as a first part of its gradient " +
-    "has arrived, before its other users have sent theirs. What comes later is never passed on, so " +
-    "gradients behind it are too small, too large or of the wrong sign." });
+    "has arrived, before its other users have sent theirs. What comes later is never passed on, " +
+    "so gradients behind it are too small, too large or of the wrong sign." });
   const mistaken = computation.orders.right.filter(id => computation.isMistaken(id));
   const parts = [el("h2", { text: "A classic mistake" }), told];
   if (!mistaken.length) {
-    parts.push(el("p", { class: "right", text: "Here it makes no difference: no value is used along " +
-      "ways of different length." }));
+    parts.push(el("p", { class: "right", text: "Here it makes no difference: no value is used " +
+      "along ways of different length." }));
     return parts;
   }
   const leaves = mistaken.filter(id => computation.isLeaf(id));

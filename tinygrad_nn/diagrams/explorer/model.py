@@ -22,6 +22,7 @@ __all__ = ["page_data"]
 
 _LETTERS = "abcdefhijk"
 _TEXT = 200  # characters of a line or an argument that a card has room for
+_NAME = 1000  # of a name
 
 
 def page_data(
@@ -58,6 +59,7 @@ class _Model:
         self.arithmetic = arithmetic(graph, self.right)
         self.limit = limit_for(self._sizes())
         self.constants: list[dict[str, Any]] = []  # numbered after the nodes
+        self.scopes: dict[Scope, int] = {}  # each once, though many nodes are in it
 
     def _sizes(self) -> list[int]:
         """How many elements each array has that the page may show."""
@@ -72,6 +74,7 @@ class _Model:
         nodes = [self._node(node) for node in self.graph.nodes]
         order = plan(list(self.seeds))
         return {
+            "scopes": [[_cut(name, _NAME) for name in scope] for scope in self.scopes],
             "nodes": nodes + self.constants,
             "outputs": [self.ids[out] for out in self.graph.outputs],
             "seeds": [
@@ -96,9 +99,9 @@ class _Model:
     def _node(self, node: Node) -> dict[str, Any]:
         row = node.primitive
         data: dict[str, Any] = {
-            "title": str(node.name or "") or (row.name if row else self._kind(node)),
+            "title": _cut(str(node.name or "") or (row.name if row else self._kind(node)), _NAME),
             "kind": self._kind(node),
-            "scope": list(self._scope(node)),
+            "scope": self._place(self._scope(node)),
             "tracked": node.tracked,
             "value": self._whole(node.value) if row is None else self._array(node.value),
             "inputs": [self._input(node, k, i) for k, i in enumerate(node.inputs)],
@@ -138,6 +141,9 @@ class _Model:
             shared += 1
         return places[0][:shared]
 
+    def _place(self, scope: Scope) -> int:
+        return self.scopes.setdefault(scope, len(self.scopes))
+
     def _input(self, node: Node, k: int, operand: Any) -> dict[str, Any]:
         """One operand: a node, or a constant, which gets a place among the nodes."""
         if operand is None:
@@ -158,7 +164,7 @@ class _Model:
             {
                 "title": "constant",
                 "kind": "constant",
-                "scope": list(user.scope),
+                "scope": self._place(user.scope),
                 "tracked": False,
                 "value": self._whole(array),
                 "inputs": [],
@@ -201,7 +207,7 @@ def _lowered(count: int) -> str:
 
 
 def _source(line: SourceLine) -> dict[str, Any]:
-    return {"file": PurePath(line.file).name, "line": line.line, "text": line.text[:_TEXT]}
+    return {"file": PurePath(line.file).name, "line": line.line, "text": _cut(line.text, _TEXT)}
 
 
 def _check(check: NodeCheck, size: int) -> dict[str, Any]:
@@ -218,12 +224,17 @@ def _check(check: NodeCheck, size: int) -> dict[str, Any]:
 def _call(static: Mapping[str, Any]) -> str:
     """The static arguments of a call, as people write them."""
     text = ", ".join(f"{name}={_written(value)}" for name, value in static.items())
-    return text if len(text) <= _TEXT else text[: _TEXT - 1] + "…"
+    return _cut(text, _TEXT)
+
+
+def _cut(text: str, longest: int) -> str:
+    return text if len(text) <= longest else text[: longest - 1] + "…"
 
 
 def _written(value: Any) -> str:
     if isinstance(value, slice):
-        start, stop, step = ("" if p is None else str(p) for p in (value.start, value.stop, value.step))
+        bounds = (value.start, value.stop, value.step)
+        start, stop, step = ("" if part is None else str(part) for part in bounds)
         return f"{start}:{stop}" + (f":{step}" if step else "")
     if isinstance(value, np.ndarray):
         return f"array{value.shape}"

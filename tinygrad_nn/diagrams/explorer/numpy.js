@@ -250,7 +250,8 @@ const NUMPY = {
       ({ slice: [null, null, axesOf(axis, a.shape.length).includes(i) ? -1 : null] }))),
   "np.concatenate(arrays, axis=0)": concatenated,
   "np.stack(arrays, axis=0)": (arrays, axis) =>
-    concatenated(arrays.map(a => grown(a, axis)), axis < 0 ? axis + arrays[0].shape.length + 1 : axis),
+    concatenated(arrays.map(a => grown(a, axis)),
+      axis < 0 ? axis + arrays[0].shape.length + 1 : axis),
   "np.zeros_like(a, *, dtype, shape)": (a, dtype, shape) => filled(shape || a.shape, a.dtype, 0),
   "np.ones_like(a, *, dtype, shape)": (a, dtype, shape) => filled(shape || a.shape, a.dtype, 1),
   "np.full_like(a, value)": (a, value) => repeated(asArray(value), a.shape),

@@ -2,6 +2,10 @@
 // The panel of one node: what it is, its formula, its value beside its gradient, the parts that
 // arrive, the verdict on it, and the line of the program that it comes from.
 
+function counted(n, what) {
+  return `${n} ${what}${n === 1 ? "" : "s"}`;
+}
+
 const MARKS = { right: "✓", wrong: "✗", undecided: "?" };
 
 class Panel {
@@ -25,10 +29,11 @@ class Panel {
     const list = el("ul", { class: "jumps" });
     const leaves = nodes.map((_, id) => id).filter(id => nodes[id].kind === "parameter");
     for (const id of [...leaves.slice(0, 20), ...outputs]) list.append(el("li", {}, this.jump(id)));
+    const operations = nodes.filter(node => node.operation).length;
     return [el("h2", { text: "Before the first step" }),
-      el("p", { text: `${count("parameter")} parameters, ${count("input")} inputs and ` +
-        `${count("operation") + count("output")} operations. The values of parameters, inputs and ` +
-        "constants are there; each step forward computes one more." +
+      el("p", { text: `${counted(count("parameter"), "parameter")}, ` +
+        `${counted(count("input"), "input")} and ${counted(operations, "operation")}. The values ` +
+        "of parameters, inputs and constants are there; each step forward computes one more." +
         (this.computation.seeds.length ? " Then each step backward completes one gradient."
           : " No gradient was asked for, so there are no steps backward.") }),
       el("p", { text: "Press → to go on, Space to play, ? for all keys." }), list];
@@ -69,7 +74,8 @@ class Panel {
   heading(id) {
     const { computation, view } = this, node = computation.nodes[id], value = computation.value(id);
     const head = el("div", {}, el("h2", {}, name(node.title)));
-    const facts = el("p", { class: "facts" }, el("span", { class: `chip ${node.kind}`, text: node.kind }));
+    const facts = el("p", { class: "facts" },
+      el("span", { class: `chip ${node.kind}`, text: node.kind }));
     if (node.scope.length) {
       facts.append(" in ", name(node.scope.join(" / ")));
     }
@@ -83,7 +89,8 @@ class Panel {
   // A node that was picked, and is not the one of this step.
   goTo(id) {
     const { view } = this, phase = view.phase === "backward" ? "backward" : "forward";
-    const step = view.stepOf(id, phase) ?? view.stepOf(id, "forward") ?? view.stepOf(id, "backward");
+    const step = view.stepOf(id, phase) ?? view.stepOf(id, "forward") ??
+      view.stepOf(id, "backward");
     const row = el("p", { class: "dim" }, "picked; the step stays where it is. ");
     if (step !== undefined) {
       row.append(el("button", { class: "link", text: `go to its step (${step})`,
@@ -97,7 +104,7 @@ class Panel {
     const chosen = this.chosenIndex(id), value = computation.value(id);
     const choose = index => { this.index.set(id, index); this.actions.refresh(); };
     const edit = computation.isEditable(id)
-      ? (place, text) => this.actions.edit(id, place, text) : undefined;
+      ? (place, text) => this.edit(id, place, text) : undefined;
     const row = el("div", { class: "pair" }, matrixView(value,
       { caption: edit ? `value (can be changed)` : "value", chosen, choose, edit }));
     if (!computation.seeds.length) return row;
@@ -109,6 +116,15 @@ class Panel {
         el("p", { class: "notyet", text: never ? "not yet" : "none: no gradient flows here" })));
     }
     return row;
+  }
+
+  // Changes a number, and goes back to where it stood.
+  edit(id, place, text) {
+    const problem = this.actions.edit(id, place, text);
+    const index = indexAt(this.computation.value(id), place).join(",");
+    const cell = this.home.querySelector(`td.editable[data-index="${index}"]`);
+    if (!problem && cell) cell.focus();
+    return problem;
   }
 
   // What arrives at a node, one part after the other, and what they add up to.
@@ -127,7 +143,7 @@ class Panel {
     const section = el("section", { class: "card" },
       el("h3", { text: now < visit ? "gradient so far" : "gradient" }), ...this.uses(id), list);
     if (sum && now >= visit) {
-      section.append(line(el("strong", { text: `= gradient ${arrayText(sum)}` })));
+      section.append(line(el("strong", {}, "= gradient ", this.inShort(id, sum))));
       if (view.order === "wrong") section.append(...mistakeAt(computation, id));
     } else if (!here.length) section.append(el("p", { class: "notyet", text: "nothing yet" }));
     return [section];
@@ -137,18 +153,32 @@ class Panel {
     const { computation } = this, item = el("li");
     item.style.setProperty("--turn", i);
     if (user === null) {
-      item.append("the start: ", arrayText(part));
+      item.append("the start: ", ...this.told(id, part));
       return item;
     }
     const { operation } = computation.nodes[user], letter = operation.letters[position] ?? position;
     item.append("from ", name(computation.title(user)), ` (as ${letter}): `,
-      el("strong", { text: arrayText(part) }));
+      ...this.told(id, part));
     const formula = operation.derivatives[position];
     if (formula) item.append(this.derivation(id, user, part, formula));
     if (late) {
       item.append(el("p", { class: "wrong", text: "✗ too late: this was never passed on" }));
-    } else if (i > 0) item.append(el("p", { class: "dim", text: `sum so far ${arrayText(sum)}` }));
+    } else if (i > 0) item.append(el("p", { class: "dim" }, "sum so far ", this.inShort(id, sum)));
     return item;
+  }
+
+  // A part whole: as text, or as a matrix.
+  told(id, part) {
+    if (isWhole(part) && part.data.length <= 6) return [el("strong", { text: arrayText(part) })];
+    return [matrixView(part, { caption: "part", chosen: this.chosenIndex(id),
+      choose: index => { this.index.set(id, index); this.actions.refresh(); } })];
+  }
+
+  // A sum as text; of a large one, the element that is looked at.
+  inShort(id, array) {
+    if (isWhole(array) && array.data.length <= 6) return arrayText(array);
+    const index = this.chosenIndex(id), x = elementAt(array, index);
+    return x === undefined ? arrayText(array) : `at ${indexText(index)}: ${short(x)}`;
   }
 
   // The rule that made a part, with the numbers of the element that is looked at.

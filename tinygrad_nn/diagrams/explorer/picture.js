@@ -3,8 +3,6 @@
 // which what is carried lights up.
 
 const SVG = "http://www.w3.org/2000/svg";
-const LONGEST = 17;  // characters of a name that a box has room for
-
 function svg(name, attributes = {}, ...children) {
   const element = document.createElementNS(SVG, name);
   for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
@@ -12,9 +10,18 @@ function svg(name, attributes = {}, ...children) {
   return element;
 }
 
-function shortened(text, longest = LONGEST) {
-  const characters = [...text];
-  return characters.length > longest ? `${characters.slice(0, longest - 1).join("")}…` : text;
+const ruler = document.createElement("canvas").getContext("2d");
+
+// As much of a name as there is room for, in pixels.
+function shortened(text, room) {
+  ruler.font = "600 12px system-ui, sans-serif";
+  const characters = [...text].slice(0, 100);
+  const whole = characters.join("");
+  if (whole.length === text.length && ruler.measureText(whole).width <= room) return text;
+  const fits = n => ruler.measureText(`${characters.slice(0, n).join("")}…`).width <= room;
+  let n = characters.length;
+  while (n > 1 && !fits(n)) n--;
+  return `${characters.slice(0, n).join("")}…`;
 }
 
 function smooth(points) {
@@ -23,7 +30,8 @@ function smooth(points) {
     const a = points[i - 1], b = points[i];
     if (Math.abs(a.x - b.x) < 0.5) { path += `L${b.x.toFixed(1)} ${b.y.toFixed(1)}`; continue; }
     const half = ((a.y + b.y) / 2).toFixed(1);
-    path += `C${a.x.toFixed(1)} ${half} ${b.x.toFixed(1)} ${half} ${b.x.toFixed(1)} ${b.y.toFixed(1)}`;
+    const [from, to] = [a.x.toFixed(1), b.x.toFixed(1)];
+    path += `C${from} ${half} ${to} ${half} ${to} ${b.y.toFixed(1)}`;
   }
   return path;
 }
@@ -40,7 +48,8 @@ class Picture {
     this.boxes = new Map();
     this.edges = drawn.edges;
     const arrow = svg("marker", { id: "arrow", viewBox: "0 0 8 8", refX: 7, refY: 4,
-      markerWidth: 9, markerHeight: 9, markerUnits: "userSpaceOnUse", orient: "auto-start-reverse" },
+      markerWidth: 9, markerHeight: 9, markerUnits: "userSpaceOnUse",
+      orient: "auto-start-reverse" },
       svg("path", { d: "M0 0 8 4 0 8z", class: "arrow" }));
     const picture = svg("svg", { viewBox: `0 0 ${drawn.width} ${drawn.height}`, role: "group",
       width: drawn.width, height: drawn.height, "aria-label": "the graph, from inputs to outputs" },
@@ -48,10 +57,13 @@ class Picture {
     picture.style.setProperty("--natural", `${drawn.width}px`);
     for (const frame of drawn.frames) picture.append(this.frame(frame));
     for (const edge of this.edges) {
-      edge.path = svg("path", { d: smooth(edge.points), class: "edge", "marker-end": "url(#arrow)" });
+      edge.path = svg("path",
+        { d: smooth(edge.points), class: "edge", "marker-end": "url(#arrow)" });
       picture.append(edge.path);
     }
-    for (const box of drawn.boxes) picture.append(box.item.items ? this.branch(box) : this.box(box));
+    for (const box of drawn.boxes) {
+      picture.append(box.item.items ? this.branch(box) : this.box(box));
+    }
     this.home.replaceChildren(picture);
   }
 
@@ -60,7 +72,7 @@ class Picture {
     group.setAttribute("aria-label", label);
     group.addEventListener("click", press);
     group.addEventListener("keydown", event => {
-      if (event.key === "Enter") { event.preventDefault(); press(); }
+      if (event.key === "Enter" || event.key === " ") { event.preventDefault(); press(); }
     });
     return group;
   }
@@ -72,11 +84,12 @@ class Picture {
 
   frame({ item, x, y, w, h }) {
     const label = svg("text", { x: x + 12, y: y + 18 });
-    label.textContent = `− ${shortened(item.name, Math.max(8, Math.floor(w / 8) - 4))}`;
+    label.textContent = `− ${shortened(item.name, w - 36)}`;
     const group = this.pressable({ class: "frame", "aria-expanded": "true", "data-key": item.key },
       `scope ${item.name}: collapse`, () => this.toggle(item.key));
     group.append(svg("rect", { x, y, width: w, height: h, rx: 10 }),
-      svg("rect", { x, y, width: w, height: 26, rx: 10, class: "handle" }), label, named(item.name));
+      svg("rect", { x, y, width: w, height: 26, rx: 10, class: "handle" }), label,
+      named(item.name));
     return group;
   }
 
@@ -85,7 +98,7 @@ class Picture {
       { class: "box branch", "aria-expanded": "false", "data-key": item.key },
       `scope ${item.name}, ${item.count} nodes: expand`, () => this.toggle(item.key));
     const title = svg("text", { x: x + w / 2, y: y + 19, class: "title" });
-    title.textContent = `+ ${shortened(item.name)}`;
+    title.textContent = `+ ${shortened(item.name, w - 26)}`;
     const count = svg("text", { x: x + w / 2, y: y + 35, class: "small" });
     count.textContent = `${item.count} nodes`;
     group.append(svg("rect", { x: x + 4, y: y + 4, width: w, height: h, rx: 6, class: "behind" }),
@@ -101,7 +114,7 @@ class Picture {
     group.append(outline(node.kind, x, y, w, h));
     const small = node.kind === "constant";
     const title = svg("text", { x: x + w / 2, y: y + (small ? 15 : 18), class: "title" });
-    title.textContent = shortened(node.title);
+    title.textContent = shortened(node.title, w - 20);
     const value = svg("text", { x: x + w / 2, y: y + (small ? 29 : 33), class: "small" });
     const gradient = svg("text", { x: x + w / 2, y: y + 47, class: "small gradient" });
     group.append(title, value, gradient, named(node.title));
@@ -141,7 +154,8 @@ class Picture {
     box.value.textContent = value;
     box.gradient.textContent = g ? `${mistaken ? "✗ " : ""}∂ ${brief(g)}` : "";
     const node = this.computation.nodes[id];
-    group.setAttribute("aria-label", `${node.title}, ${node.kind}, ${reached ? "value " : ""}${value}` +
+    group.setAttribute("aria-label",
+      `${node.title}, ${node.kind}, ${reached ? "value " : ""}${value}` +
       (g ? `, gradient ${brief(g)}` : "") + (mistaken ? ", not the right one" : ""));
     if (id === view.node) group.setAttribute("aria-current", "step");
     else group.removeAttribute("aria-current");

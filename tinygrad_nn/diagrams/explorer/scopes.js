@@ -40,7 +40,9 @@ class Scopes {
   placeLeaves() {
     const first = new Map();
     this.nodes.forEach((node, id) => {
-      for (const { node: leaf } of node.inputs) if (!first.has(leaf)) first.set(leaf, id - 0.5);
+      node.inputs.forEach(({ node: leaf }, k) => {
+        if (!first.has(leaf)) first.set(leaf, id - 0.5 + k / 1000);  // operands in their order
+      });
     });
     const visit = at => at.items.forEach(item => {
       if (item.items) visit(item);
