@@ -1,5 +1,6 @@
 """The demo's run: it learns, its gradients are right, its files are what they say."""
 
+import re
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
@@ -86,8 +87,12 @@ def test_the_recorded_step_trains_the_same(tmp_path):
 def test_the_same_seed_gives_the_same_run(demo, tmp_path):
     again = run_demo(tmp_path)
     assert again.loss == demo.loss
-    for name in ("graph.svg", "training.svg", "training.html"):
+    for name in ("graph.svg", "training.svg"):
         assert (tmp_path / name).read_bytes() == (demo.files[0].parent / name).read_bytes()
+    # Where the machine is busy, the check looks at fewer elements.
+    pages = [f / "training.html" for f in (tmp_path, demo.files[0].parent)]
+    first, second = (re.sub("<h2>Gradient check.*?</table>", "", p.read_text()) for p in pages)
+    assert first == second
 
 
 def test_a_bad_folder_or_epoch_count_raises_before_any_work(tmp_path):

@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from ..._scope import Scope
 from ..._typing import Array
 from ...autograd import Graph, Node
 from ...autograd.backward import plan
-from ...autograd.recording import Scope, SourceLine
+from ...autograd.recording import SourceLine
 from ...primitives import Primitive, Trait
 from ...primitives.primitive import parameters_of
 from ...verify.nodes import NodeCheck
