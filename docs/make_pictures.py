@@ -14,7 +14,6 @@ import numpy as np
 import tinygrad_nn as tnn
 
 FOLDER = Path(__file__).with_name("images")
-WINDOW = {"width": 1100, "height": 800}
 
 
 def small_loss() -> tnn.Tensor:
@@ -82,18 +81,19 @@ def photograph() -> None:
     """Take a picture of each page, at a step that shows what it is for."""
     from playwright.sync_api import sync_playwright
 
-    pages = {
-        "explorer": (tnn.draw(network_loss(), check=True).html, ["End", *["ArrowLeft"] * 6]),
-        "training": (training_page(), []),
+    pages = {  # with the height of the window, and the keys that are pressed
+        "explorer": (tnn.draw(network_loss(), check=True).html, 900, ["End", *["ArrowLeft"] * 6]),
+        "training": (training_page(), 1260, ["ArrowLeft"] * 8),
     }
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as driver:
         chromium = driver.chromium.launch(
             executable_path=shutil.which("chromium"), args=["--no-sandbox"]
         )
-        for name, (text, keys) in pages.items():
+        for name, (text, height, keys) in pages.items():
             file = Path(folder, f"{name}.html")
             file.write_text(text, encoding="utf-8")
-            page = chromium.new_page(viewport=WINDOW, reduced_motion="reduce")
+            window = {"width": 1280, "height": height}
+            page = chromium.new_page(viewport=window, reduced_motion="reduce")
             page.goto(file.as_uri())
             for key in keys:
                 page.keyboard.press(key)

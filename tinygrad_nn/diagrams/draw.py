@@ -123,7 +123,9 @@ def _page(
 ) -> str:
     from .explorer import explorer_page
 
-    return explorer_page(graph, seeds, checks=checks, theme=theme)
+    names = [str(output.name) for output in graph.outputs if output.name]
+    title = ", ".join(names) or "computation"
+    return explorer_page(graph, seeds, checks=checks, theme=theme, title=title)
 
 
 def _folding(
