@@ -340,9 +340,34 @@ def test_a_wrong_rule_shows_beside_the_numbers(monkeypatch):
     assert e.numeric == pytest.approx(1 - np.tanh(0.5) ** 2)
     assert e.verdict is Verdict.WRONG
     assert not e.right
+    assert any(
+        note.startswith("∂tanh[0]/∂x[0] is wrong: the rule of tanh says 0.5379, a finite "
+                        "difference of it alone 0.7864")
+        for note in e.notes
+    )  # fmt: skip
     assert "WRONG" in str(e)
     assert "WRONG" in e.markdown()
     assert "WRONG" in e.html()
+
+
+def test_a_step_that_is_right_is_not_suspected(monkeypatch):
+    """Of two operations one is wrong; only that one is named, wherever it is."""
+    row = TABLE["numpy.exp"]
+    monkeypatch.setattr(row, "derivatives", (Derivative("g", lambda g, y, a: g),))
+    x = leaf([0.5, -0.3], "x")
+    e = tnn.explain(np.sum(np.exp(np.tanh(x) @ np.ones((2, 2))) * x), index=0)
+    said = [note for note in e.notes if "is wrong" in note]
+    assert said
+    assert all(note.startswith("∂exp[") for note in said)
+
+
+def test_digits_that_float32_loses_are_told():
+    z = tnn.Tensor(np.float32(1e-4), requires_grad=True, name="z")
+    e = tnn.explain((1.0 - np.cos(z)) / (z * z))  # its slope is nearly 0
+    assert e.gradient > 1000
+    assert any("in float32 digits are lost" in note for note in e.notes)
+    assert not e.right
+    assert e.verdict is Verdict.UNSTABLE  # in float64 few digits are left as well
 
 
 def test_what_is_held_constant_stays_so_in_the_difference():

@@ -62,6 +62,23 @@ def test_shapes_in_words(f, of, told):
     assert told in shapes(f, *of)
 
 
+@pytest.mark.parametrize(
+    ("f", "arguments", "told"),
+    [
+        (np.add, ([[1, 2], [3, 4]], 2), "(2, 2) + () → (2, 2)"),
+        (np.add, ((1, 2), (3.0, 4.0)), "(2,) + (2,) → (2,)"),
+        (np.matmul, (np.ones((2, 3), dtype=int), np.ones((3, 4), dtype=int)), "→ (2, 4)"),
+        (np.sum, (np.ones((2, 3)), 0), "over axis 0"),
+        (np.transpose, (np.ones((2, 3)), (1, 0)), "the axes in the order 1 and 0"),
+        (np.take, (np.ones(4), np.array([1, 2])), "picks 2 of 4 numbers"),
+        (np.concatenate, ([np.ones(2), np.ones(3)],), "2 and 3 make 5"),
+        (np.where, (np.array([True, False]), 1.0, np.ones(2)), "the second, a single number"),
+    ],
+)
+def test_arguments_may_be_anything_that_makes_an_array(f, arguments, told):
+    assert told in " ".join(tnn.explain(f, *arguments).shapes)
+
+
 def test_the_sums_that_are_told_are_those_that_backward_makes(rng):
     """Where an axis is said to be summed, the gradient is the sum over it, and nowhere else."""
     for one, other in (((2, 4), (4,)), ((3, 1), (1, 4)), ((2, 1, 3), (5, 1)), ((), (2, 2))):

@@ -16,9 +16,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .._typing import Array
-from ..autograd import Graph, Node
+from ..autograd import Graph, Node, no_grad
 from ..autograd.backward import gradients, plan
+from ..autograd.graph import NO_OPTIONS
+from ..autograd.run import Run
 from ..primitives import ASTYPE, Trait
+from .crosscheck import Crosscheck
 from .differences import Line, typical_size
 from .judge import judge
 from .replay import lifted, replayed
@@ -77,7 +80,8 @@ def check_element(graph: Graph, seed: Array, node: Node, index: tuple[int, ...])
         node: the value.
         index: which of its elements.
     """
-    lifted = _Lifted(graph, seed, np.random.default_rng(0))
+    random = np.random.default_rng(0)
+    lifted = _Lifted(graph, seed, random)
     twin = lifted.twins[node]
     f, weights = lifted.everything(node)
     direction = np.zeros_like(twin.value)
@@ -86,7 +90,11 @@ def check_element(graph: Graph, seed: Array, node: Node, index: tuple[int, ...])
     width = size if 0 < size < np.inf else typical_size(twin.value)
     line = Line(lambda t: f(twin.value + t * direction), weights, width)
     arrived = lifted.arrived.get(twin)
-    found = judge(line, 0.0 if arrived is None else float(arrived[index]))
+    analytic = 0.0 if arrived is None else float(arrived[index])
+    found = judge(line, analytic, abs(analytic))
+    if not found.right:  # tangents may tell, where differences cannot
+        run = lifted.recorded(node)
+        found = Crosscheck(run, lambda xs: f(xs[0]), random).settled(found, {0: direction}, line)
     return replace(found, index=index)
 
 
@@ -156,6 +164,22 @@ class _Lifted:
         twin = self.twins[node]
         downstream = [self.twins[n] for n in _downstream(self.graph, node)]
         return lambda value: replayed(downstream, {twin: value})[self.top], self.cotangent
+
+    def recorded(self, node: Node) -> Run:
+        """The same function, recorded again from this value alone."""
+        twin = self.twins[node]
+        downstream = [self.twins[n] for n in _downstream(self.graph, node)]
+
+        def f(x: Any) -> Any:
+            values = {twin: x}
+            for n in downstream:
+                operands = [values.get(i, i.value) if isinstance(i, Node) else i for i in n.inputs]
+                if n.primitive is not None:
+                    values[n] = n.primitive(*operands, **(n.static or NO_OPTIONS))
+            return values[self.top]
+
+        with no_grad():
+            return Run(f, [twin.value], {}, 0)
 
 
 def _lifted(graph: Graph) -> dict[Node, Node]:

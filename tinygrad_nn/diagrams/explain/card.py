@@ -10,7 +10,7 @@ import numpy as np
 
 from ...autograd import Node, elementwise_grad
 from ...autograd.backward import plan
-from ...errors import ArgumentError
+from ...errors import ArgumentError, TinygradNNError
 from ...primitives import REWRITES, TABLE, Constant, Primitive, Rewrite, Trait, find, name_of
 from .card_text import card_markdown, card_text
 from .explanation import Explanation
@@ -30,7 +30,7 @@ _PACKAGE = __name__.partition(".")[0]
 _OURS = tuple(f"{_PACKAGE}.{room}." for room in ("activations", "losses", "primitives"))
 _TRAITS = {
     Trait.ELEMENTWISE: "acts on each element by itself",
-    Trait.LINEAR: "linear",
+    Trait.LINEAR: "linear: its derivative is the same everywhere",
     Trait.SELECTS: "passes each gradient on to one argument, or to none",
     Trait.VIEW: "moves numbers without changing them, and may share memory with its argument",
     Trait.VARIADIC: "takes several arrays at once",
@@ -150,7 +150,7 @@ def _call(of: Callable[..., Any], values: Sequence[Any]) -> tuple[Node, ...]:
     try:
         return recorded(of, values)
     except TypeError as error:
-        if "argument" in str(error):
+        if "argument" in str(error) and not isinstance(error, TinygradNNError):
             raise ArgumentError(
                 f"explain: expected the arguments of {printable(_name(of))} after it; got "
                 f"{len(values)}: {error}; give its arrays, as in explain(np.matmul, a, b)"

@@ -1,6 +1,5 @@
 """The chain rule of one gradient: its paths, their sum, and the finite difference beside it."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,21 +12,20 @@ from ...errors import ArgumentError
 from ...verify.nodes import check_element
 from ...verify.text import one_line
 from ...verify.verdicts import Element, Verdict, told_verdict
+from .display import displayed
 from .elements import Elements, with_arrays
 from .explanation import Explanation
 from .gradient_markdown import gradient_markdown
 from .gradient_text import gradient_text
+from .notes import collected, disagreement, kink, lost_digits
 from .page import gradient_page
-from .paths import Path, Step, described
+from .paths import Path
 from .search import Search
-from .shapes import shape_text_of
+from .suspects import suspects
 from .titles import chosen_index, chosen_value, places, titles
-from .wording import at, joined, number, printable
+from .wording import at, printable
 
 __all__ = ["GradientExplanation", "explain_gradient"]
-
-_MOST_SHAPES = 40  # lines
-_NAMED = 4  # operations that share a line
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +130,7 @@ def explain_gradient(of: Tensor, parameter: Any, index: Any, paths: int) -> Grad
     place = chosen_index(index, gradient, title)
     flat = int(np.ravel_multi_index(place, start.value.shape)) if place else 0
     search = Search(elements, flat, paths)
-    shown = _shown(elements, search, flat, paths)
+    shown = displayed(elements, search, flat, paths)
     numeric, trouble = _difference(root, seed, start, place)
     total = elements.total(flat)
     found = float(gradient[place])
@@ -154,80 +152,14 @@ def explain_gradient(of: Tensor, parameter: Any, index: Any, paths: int) -> Grad
         right=numeric is not None and numeric.right,
         shapes=shown.shapes,
         notes=(
-            *_disagreement(total, found, products, gradient.dtype, len(elements.nodes)),
-            *_collected(node, found, place),
+            *disagreement(total, found, products, gradient.dtype, len(elements.nodes)),
+            *collected(node, found, place),
             *trouble,
-            *_kink(numeric),
+            *kink(numeric),
+            *lost_digits(numeric, found, gradient.dtype),
+            *(suspects(shown.hops, shown.called) if _is_wrong(numeric) else ()),
         ),
     )
-
-
-@dataclass(frozen=True, slots=True)
-class _Shown:
-    """The paths to be shown, and what is on them."""
-
-    paths: tuple[Path, ...]
-    loss: str
-    parameter: str
-    shapes: tuple[str, ...]
-
-
-def _shown(elements: Elements, search: Search, flat: int, wanted: int) -> _Shown:
-    closing = (search.completed(end) for end in search.shut)
-    followed = [end for end in closing if end is not None]
-    ends = search.ends[:wanted]
-    routes = [(end, False) for end in ends]
-    routes += [(end, True) for end in followed[: wanted - len(ends)]]
-    hops = {end: search.hops(end) for end, _ in routes}
-    on_display = {elements.root, elements.start}
-    on_display |= {hop.edge[0] for path in hops.values() for hop in path if hop.edge}
-    nodes = [node for node in elements.nodes if node in on_display]
-    called = titles(nodes)
-    root = elements.root
-    loss = called[root] if root.name else ("loss" if root.value.size == 1 else "output")
-    paths = []
-    for end, closed in routes:
-        steps = described(elements, hops[end], called, flat)
-        top = hops[end][0].element if hops[end] else flat
-        head = _seeded(elements, called[root], loss, top)
-        names = [called[hop.edge[0]] for hop in hops[end] if hop.edge] + [called[elements.start]]
-        if not root.name and (root is not elements.start):
-            names = [loss, *names]
-        paths.append(Path((*head, *steps), search.product(end), tuple(names), closed))
-    return _Shown(tuple(paths), loss, called[elements.start], _shapes(nodes, elements, called))
-
-
-def _seeded(elements: Elements, title: str, loss: str, element: int) -> tuple[Step, ...]:
-    """The step that backward starts with, where that is not 1."""
-    value = elements.root.value
-    factor = float(elements.seed.ravel()[element])
-    if value.size == 1 and factor == 1:
-        return ()
-    place = tuple(int(i) for i in np.unravel_index(element, value.shape))
-    formula = "the gradient given to backward"
-    return (Step(loss, (), title, place, "backward", formula, (), factor),)
-
-
-def _shapes(nodes: Sequence[Node], elements: Elements, called: dict[Node, str]) -> tuple[str, ...]:
-    """What the operations on display do to shapes; those that do the same share a line."""
-    lines: dict[str, list[str]] = {}
-    for node in nodes:
-        if node.primitive is not None and node is not elements.start:
-            tracked = [isinstance(i, Node) and i.tracked for i in node.inputs]
-            told = shape_text_of(
-                node.primitive, node.operands, node.value.shape, node.static or {}, tracked
-            )
-            lines.setdefault(told, []).append(printable(called[node]))
-    told_of = [
-        f"{joined(names) if len(names) <= _NAMED else _several(names)}: {line}"
-        for line, names in lines.items()
-    ]
-    more = len(told_of) - _MOST_SHAPES
-    return (*told_of[:_MOST_SHAPES], *([f"… and {more:,} more"] if more > 0 else []))
-
-
-def _several(names: Sequence[str]) -> str:
-    return f"{', '.join(names[:_NAMED])} and {len(names) - _NAMED:,} more"
 
 
 def _difference(
@@ -247,41 +179,6 @@ def _difference(
         return None, (f"there is no finite difference: {one_line(error)}",)
 
 
-def _disagreement(
-    total: float, gradient: float, products: float, dtype: Any, nodes: int
-) -> tuple[str, ...]:
-    """What to say where the sum over paths is not what backward computed."""
-    size = max(abs(total), abs(gradient), products)
-    near = float(np.finfo(dtype).eps) * (1e4 + 10 * nodes) * size
-    same = total == gradient or (np.isnan(total) and np.isnan(gradient))
-    if same or abs(total - gradient) <= near:
-        return ()
-    if np.isfinite(gradient) and not np.isfinite(total):
-        return (
-            f"the sum over paths is {number(total)}, and backward says {number(gradient)}: a "
-            f"derivative on a path is not finite. Backward leaves out what the program did not "
-            f"select, as in an unselected branch of np.where, and 0·∞ at singular points.",
-        )
-    return (
-        f"the sum over paths, {number(total, 6)}, is not what backward says, "
-        f"{number(gradient, 6)}: a derivative on the way is not linear in its cotangent.",
-    )
-
-
-def _collected(node: Node, found: float, place: tuple[int, ...]) -> tuple[str, ...]:
-    """What a leaf has collected, if that is something else than this graph gives."""
-    collected = None if node.leaf is None else node.leaf.grad
-    if collected is None:
-        return ()
-    value = float(np.asarray(collected)[place])
-    if value == found or abs(value - found) <= 1e-5 * max(abs(value), abs(found)):
-        return ()
-    return (f".grad holds {number(value)}: it adds up what every call of backward brought.",)
-
-
-def _kink(found: Element | None) -> tuple[str, ...]:
-    if found is None or found.slopes is None:
-        return ()
-    left, right = found.slopes
-    return (f"there is a kink: the slope is {number(left)} to the left, {number(right)} to the "
-            f"right, and any number in between is a subgradient.",)  # fmt: skip
+def _is_wrong(found: Element | None) -> bool:
+    """Whether a derivative is mistaken, and not only in doubt."""
+    return found is not None and not found.right and found.verdict in (Verdict.WRONG, Verdict.KINK)

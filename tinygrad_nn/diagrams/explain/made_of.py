@@ -37,9 +37,24 @@ _SPELLINGS: tuple[tuple[Any, ...], ...] = (
 
 
 def recorded(function: Callable[..., Any], arguments: Sequence[Any]) -> tuple[Node, ...]:
-    """The operations of one call, in order; floating-point arguments are differentiated by."""
+    """The operations of one call, in order.
+
+    Floating-point arrays are differentiated by. Where that records nothing, so are all numbers,
+    since shapes are the same whatever the dtype.
+
+    Raises:
+        Exception: whatever the function raises for such arguments.
+    """
+    try:
+        made = _operations(function, [_traced(a) for a in arguments])
+    except Exception:  # as NumPy's own, of arrays that no Tensor is among
+        return _operations(function, [_traced(a, any_number=True) for a in arguments])
+    return made or _tried(_operations, [function, [_traced(a, any_number=True) for a in arguments]])
+
+
+def _operations(function: Callable[..., Any], arguments: Sequence[Any]) -> tuple[Node, ...]:
     with np.errstate(all="ignore"):  # of a sample, what is not defined
-        results = leaves(function(*(_traced(a) for a in arguments)))
+        results = leaves(function(*arguments))
     outputs = [y for y in results if isinstance(y, Tensor)]
     return tuple(
         node
@@ -48,18 +63,27 @@ def recorded(function: Callable[..., Any], arguments: Sequence[Any]) -> tuple[No
     )
 
 
-def _traced(value: Any) -> Any:
-    """An argument as a Tensor to differentiate by, if it is an array of real numbers."""
-    if isinstance(value, Tensor):
+def _traced(value: Any, any_number: bool = False) -> Any:
+    """An argument as a Tensor to differentiate by, if it is an array of real numbers.
+
+    Args:
+        value: the argument.
+        any_number: whether to take whole numbers, and tuples of numbers, for arrays as well; they
+            may be options, such as an axis.
+    """
+    if isinstance(value, (list, tuple)) and value and all(map(_is_array, value)):
+        return [_traced(item, any_number) for item in value]
+    if isinstance(value, (Tensor, bool)):
         return value
-    if isinstance(value, list) and value and all(map(_is_array, value)):
-        return [_traced(item) for item in value]
-    array = np.asarray(value) if isinstance(value, (int, float, list, np.ndarray)) else None
-    if array is None or array.dtype.kind not in "fi" or isinstance(value, bool):
+    if not isinstance(value, (np.ndarray, list, float, *((int, tuple) if any_number else ()))):
         return value
-    if array.dtype.kind == "i" and not isinstance(value, np.ndarray):
-        array = array.astype(np.float64)  # a list of whole numbers is meant as numbers
-    return Tensor(array, requires_grad=True) if array.dtype.kind == "f" else value
+    try:
+        array = np.asarray(value)
+    except ValueError:  # rows of different lengths
+        return value
+    if array.dtype.kind == "f" or (array.dtype.kind in "iu" and any_number):
+        return Tensor(array, dtype=None if array.dtype.kind == "f" else float, requires_grad=True)
+    return value
 
 
 def _is_array(value: Any) -> bool:
@@ -71,20 +95,21 @@ def recorded_rewrite(entry: Rewrite) -> tuple[Node, ...]:
     for call in entry.calls:
         arrays = sample(entry, call, np.random.default_rng(0))
         # As people call it, if it can be called so; with its options otherwise.
-        made = _tried(entry, arrays) or _tried(partial(entry, **call.static), arrays)
+        made = _tried(recorded, [entry, arrays])
+        made = made or _tried(recorded, [partial(entry, **call.static), arrays])
         if made:
             return made
     for arguments in () if entry.calls else _SPELLINGS:
-        made = _tried(entry.public, arguments)
+        made = _tried(recorded, [entry.public, arguments])
         if made:
             return made
     return ()
 
 
 def _tried(function: Callable[..., Any], arguments: Sequence[Any]) -> tuple[Node, ...]:
-    """What a call records; nothing where the function does not take such arguments."""
+    """The operations that a function finds; none where it does not take such arguments."""
     try:
-        return recorded(function, arguments)
+        return tuple(function(*arguments))
     except Exception:  # whatever it raises
         return ()
 
@@ -92,7 +117,7 @@ def _tried(function: Callable[..., Any], arguments: Sequence[Any]) -> tuple[Node
 def recorded_sample(function: Callable[..., Any]) -> tuple[Node, ...]:
     """What a function of this package records for arguments that fit it."""
     for arguments in _samples(function):
-        made = _tried(function, arguments)
+        made = _tried(recorded, [function, arguments])
         if made:
             return made
     return ()
