@@ -75,7 +75,9 @@ def test_latex_of_some_formulas(formula, expected):
     assert latex(formula) == expected
 
 
-@pytest.mark.parametrize("text", [*HOSTILE, "|", "√(", "a}", "∫∫", "\u0304", "x_", "²", "ββ|‖|"])
+@pytest.mark.parametrize(
+    "text", [*HOSTILE, "|", "√(", "a}", "∫∫", "\u0304", "x_", "²", "ββ|‖|", "√" * 390, "√(" * 190]
+)
 def test_any_text_becomes_balanced_latex(text):
     for found in (latex(text), latex_text(text)):
         assert not {"<", ">", "|", "`"} & set(found)

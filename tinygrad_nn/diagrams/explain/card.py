@@ -28,6 +28,11 @@ __all__ = ["Card", "Part", "explain_function"]
 _PACKAGE = __name__.partition(".")[0]
 # The functions that are tried on a sample of arguments.
 _OURS = tuple(f"{_PACKAGE}.{room}." for room in ("activations", "losses", "primitives"))
+_NOT_CALLED = (
+    "A function of yours. With its arguments after it, as in explain(f, x), this card shows which "
+    "rows of the table it is composed of."
+)
+_NOTHING_RECORDED = "A function of yours. No gradient flows from these arguments to its result."
 _TRAITS = {
     Trait.ELEMENTWISE: "acts on each element by itself",
     Trait.LINEAR: "linear: its derivative is the same everywhere",
@@ -269,12 +274,8 @@ def _unknown(of: Callable[..., Any], values: Sequence[Any]) -> Card:
         made = _call(of, values) if values else recorded_sample(of) if ours else ()
         if made:
             return _composed(of, None, made, bool(values))
-        if not values and not ours:
-            return Card(
-                name, "composed",
-                "A function of yours. With its arguments after it, as in explain(f, x), it shows "
-                "which rows of the table it is composed of.",
-            )  # fmt: skip
+        if not ours:
+            return Card(name, "composed", _NOTHING_RECORDED if values else _NOT_CALLED)
     known = {n.rpartition(".")[2]: n for n in (*REWRITES, *TABLE)}
     near = difflib.get_close_matches(name.rpartition(".")[2], known, n=3)
     return Card(

@@ -39,25 +39,28 @@ _SPECIAL: dict[str, tuple[tuple[tuple[Any, ...], dict[str, Any]], ...]] = {
 
 
 def slopes(row: Primitive, arrays: Sequence[Any], static: dict[str, Any]) -> list[Array | None]:
-    """The value of a row, and what its rules send back for a cotangent of ones."""
+    """The value of a row, and what its rules send back for a cotangent of ones.
+
+    Each is None where there is none, as for a row of the user's that does not take such numbers.
+    """
     values = [np.asarray(a) for a in arrays]
-    with np.errstate(all="ignore"):
-        y = np.asarray(row.evaluate(values, static))
-        sent = [np.ones_like(y), y, *values]
-        pulled = (
-            None if cell is None else np.asarray(row.pull(k, sent, static))
-            for k, cell in enumerate(row.derivatives)
-        )
-        return [y, *pulled]
+    try:
+        with np.errstate(all="ignore"):
+            y = np.asarray(row.evaluate(values, static))
+            sent = [np.ones_like(y), y, *values]
+            pulled = (
+                None if cell is None else np.asarray(row.pull(k, sent, static))
+                for k, cell in enumerate(row.derivatives)
+            )
+            return [y, *pulled]
+    except Exception:  # whatever a row raises
+        return [None] * (1 + row.arrays)
 
 
 def _is_finite(row: Primitive, k: int, value: float) -> tuple[bool, bool]:
     """Whether a row has a value and a slope where one argument is as given."""
     points = [np.array(value if i == k else _OTHERS) for i in range(row.arrays)]
-    try:
-        y, *sent = slopes(row, points, row.calls[0].static)
-    except Exception:  # as of whole numbers, which have no powers below 0
-        return False, False
+    y, *sent = slopes(row, points, row.calls[0].static)
     slope = sent[k]
     value_there = y is not None and bool(np.all(np.isfinite(y)))
     return value_there, value_there and slope is not None and bool(np.all(np.isfinite(slope)))

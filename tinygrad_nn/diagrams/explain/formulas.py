@@ -11,6 +11,7 @@ import unicodedata
 __all__ = ["latex", "latex_number", "latex_text"]
 
 _LONGEST = 400  # characters of a formula; a longer one is shown as text, and cut
+_DEEPEST = 8  # roots within roots; what is deeper is shown as text
 
 _SYMBOLS = {
     "·": r"\cdot ", "−": "-", "×": r"\times ", "Σ": r"\sum ", "Π": r"\prod ", "∫": r"\int ",
@@ -59,9 +60,15 @@ def latex(formula: str) -> str:
         >>> latex("g / √(1 + a²)")
         'g / \\sqrt{1 + a^{2}}'
     """
+    return _converted(formula, 0)
+
+
+def _converted(formula: str, depth: int) -> str:
+    if depth > _DEEPEST:
+        return latex_text(formula)
     if len(formula) > _LONGEST:
         return latex_text(f"{formula[: _LONGEST - 1]}…")
-    return re.sub(r" +", " ", _Reader(formula).read()).strip()
+    return re.sub(r" +", " ", _Reader(formula, depth).read()).strip()
 
 
 def latex_text(text: str) -> str:
@@ -100,7 +107,8 @@ def latex_number(text: str) -> str:
 class _Reader:
     """Reads a formula from left to right."""
 
-    def __init__(self, formula: str) -> None:
+    def __init__(self, formula: str, depth: int) -> None:
+        self.depth = depth
         # An article is no variable: "half at a tie".
         self.text = _ARTICLE.sub("a\u00a0", formula)
         self.at = 0
@@ -144,9 +152,11 @@ class _Reader:
 
     def _between_factors(self) -> bool:
         """Whether the blank just read stands between two letters that are multiplied: ``a b``."""
-        before, after = self.text[: self.at - 1], self.text[self.at :]
-        one, other = re.search(r"(?:^|[^A-Za-z_])[A-Za-z]$", _line(before)), _WORD.match(after)
-        return bool(one) and bool(other) and len(other.group()) == 1  # type: ignore[union-attr]
+        before = _line(self.text[: self.at - 1])
+        after = _WORD.match(self.text, self.at)
+        if after is None or len(after.group()) > 1:
+            return False
+        return re.search(r"(?:^|[^A-Za-z_])[A-Za-z]$", before) is not None
 
     def _script(self) -> str:
         """A run of small letters above or below the line."""
@@ -170,11 +180,11 @@ class _Reader:
                 depth += (c == "(") - (c == ")")
                 if depth == 0:
                     self.at += end + 1
-                    return f"{root}{{{latex(rest[1:end])}}}"
+                    return f"{root}{{{_converted(rest[1:end], self.depth + 1)}}}"
         under = re.match(r"[^\s·/+−,)\]]*", rest)
         body = under.group() if under else ""
         self.at += len(body)
-        return f"{root}{{{latex(body)}}}"
+        return f"{root}{{{_converted(body, self.depth + 1)}}}"
 
     def _bar(self, bar: str) -> str:
         self.at += 1

@@ -17,7 +17,7 @@ from .elements import Elements, with_arrays
 from .explanation import Explanation
 from .gradient_markdown import gradient_markdown
 from .gradient_text import gradient_text
-from .notes import collected, disagreement, kink, lost_digits
+from .notes import collected, disagreement, lost_digits, uncertainty
 from .page import gradient_page
 from .paths import Path
 from .search import Search
@@ -155,7 +155,7 @@ def explain_gradient(of: Tensor, parameter: Any, index: Any, paths: int) -> Grad
             *disagreement(total, found, products, gradient.dtype, len(elements.nodes)),
             *collected(node, found, place),
             *trouble,
-            *kink(numeric),
+            *uncertainty(numeric),
             *lost_digits(numeric, found, gradient.dtype),
             *(suspects(shown.hops, shown.called) if _is_wrong(numeric) else ()),
         ),

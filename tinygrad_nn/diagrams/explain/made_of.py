@@ -9,7 +9,7 @@ import numpy as np
 
 from ...autograd import Graph, Node, Tensor
 from ...autograd.containers import leaves
-from ...primitives import IDENTITY, Rewrite
+from ...primitives import Rewrite
 from ...verify.table.sampling import sample
 
 __all__ = ["recorded", "recorded_rewrite", "recorded_sample"]
@@ -55,12 +55,8 @@ def recorded(function: Callable[..., Any], arguments: Sequence[Any]) -> tuple[No
 def _operations(function: Callable[..., Any], arguments: Sequence[Any]) -> tuple[Node, ...]:
     with np.errstate(all="ignore"):  # of a sample, what is not defined
         results = leaves(function(*arguments))
-    outputs = [y for y in results if isinstance(y, Tensor)]
-    return tuple(
-        node
-        for node in Graph(outputs)
-        if node.primitive is not None and (node.primitive is not IDENTITY or len(outputs) == 1)
-    )
+    graph = Graph([y for y in results if isinstance(y, Tensor)])
+    return tuple(node for node in graph if node.primitive is not None)
 
 
 def _traced(value: Any, any_number: bool = False) -> Any:

@@ -5,10 +5,10 @@ from typing import Any
 import numpy as np
 
 from ...autograd import Node
-from ...verify.verdicts import Element
+from ...verify.verdicts import Element, Verdict
 from .wording import number
 
-__all__ = ["collected", "disagreement", "kink", "lost_digits"]
+__all__ = ["collected", "disagreement", "lost_digits", "uncertainty"]
 
 
 def disagreement(
@@ -43,8 +43,11 @@ def collected(node: Node, found: float, place: tuple[int, ...]) -> tuple[str, ..
     return (f".grad holds {number(value)}: it adds up what every call of backward brought.",)
 
 
-def kink(found: Element | None) -> tuple[str, ...]:
-    """The slopes to either side of a kink."""
+def uncertainty(found: Element | None) -> tuple[str, ...]:
+    """The slopes to either side of a kink, and what it means that none can be trusted."""
+    if found is not None and found.verdict is Verdict.UNSTABLE and np.isfinite(found.numeric):
+        return ("no finite difference can be trusted here: rounding hides the slope, or it has no "
+                "finite value. So the gradient is neither confirmed nor refuted.",)  # fmt: skip
     if found is None or found.slopes is None:
         return ()
     left, right = found.slopes

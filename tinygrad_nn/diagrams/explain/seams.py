@@ -26,29 +26,30 @@ def seams_in_words(f: Callable[..., Any]) -> tuple[str, ...]:
     slope = elementwise_grad(f)
     xs = np.linspace(-_REACH, _REACH, _CELLS + 1)
     with np.errstate(all="ignore"):
-        places = [place for a, b in pairwise(xs) if (place := _seam(slope, a, b)) is not None]
+        cells = zip(pairwise(xs.tolist()), pairwise(slope(xs).tolist()), strict=True)
+        near = [(a, b) for (a, b), (one, other) in cells if _differ(one, other)]
+        places = [place for a, b in near if (place := _seam(slope, a, b)) is not None]
         distinct = sorted({round(p, 6) + 0.0 for p in places})
         told = [_told(f, slope, p) for p in distinct[:_MOST]]
     return (*told, *(["…"] if len(distinct) > _MOST else []))
 
 
+def _differ(one: float, other: float) -> bool:
+    """Whether two slopes differ by more than a bend makes within a cell."""
+    return abs(one - other) > _STEEP * max(abs(one), abs(other), 0.1)
+
+
 def _seam(slope: Callable[[Any], Any], low: float, high: float) -> float | None:
-    """Where the slope jumps between two points; None where it does not."""
-
-    def differ(a: float, b: float) -> bool:
-        one, other = (float(v) for v in slope(np.array([a, b])))
-        return abs(one - other) > _STEEP * max(abs(one), abs(other), 0.1)
-
-    if not differ(low, high):
-        return None
+    """Where the slope jumps between two points; None where it only bends."""
     while high - low > _NEAR:
         middle = (low + high) / 2
-        if differ(low, middle):
+        left, here, right = slope(np.array([low, middle, high])).tolist()
+        if _differ(left, here):
             high = middle
-        elif differ(middle, high):
+        elif _differ(here, right):
             low = middle
         else:
-            return None  # it only bends
+            return None
     return (low + high) / 2
 
 
