@@ -231,8 +231,8 @@ def test_pictures_are_taken_in_without_what_reaches_beyond_them():
         '<a xlink:href="javascript:alert(1)"><text id="t">a &lt;b&gt;</text></a>'
         '<image href="x.png"/>'
         '<use xlink:href="#t" fill="url(#u)"/><foreignObject><p>no</p></foreignObject>'
-        '<g class="wide" style="fill:url(x.png)"><title>n0</title>\n'
-        "<text>1\xa0\xa0 2</text></g></svg>"
+        '<g class="wide" style="fill:url(x.png)"><title>n0</title>\n<text>1\xa0\xa0 2</text></g>'
+        "</svg>"
     )
     assert inline_svg(picture, "g-") == (
         '<svg><g><text id="g-t">a &lt;b&gt;</text></g>'
