@@ -21,7 +21,7 @@ from ...errors import TinygradNNError
 from ...primitives import without_scalar
 from ..flow import Flow
 from .functions import UnknownFunctionError, bound
-from .masks import Mask, masks
+from .masks import Mask, masks, steady
 from .numbers import array_data, number
 
 __all__ = ["Arithmetic", "arithmetic"]
@@ -59,13 +59,13 @@ def arithmetic(graph: Graph, flow: Flow) -> Arithmetic:
     refusal = _too_large(graph) or _strange(graph)
     if refusal:
         return Arithmetic(refusal, {}, {})
-    found = masks(graph)
+    found, still = masks(graph), set(steady(graph))
     codes: dict[Node, Code] = {}
     for node in graph.nodes:
         try:
             if node in found:
                 codes[node] = _mask(found[node])
-            elif node.primitive is not None:
+            elif node.primitive is not None and node not in still:
                 codes[node] = _code(node, flow)
         except UnknownFunctionError as error:
             return Arithmetic(str(error), {}, {})

@@ -166,9 +166,9 @@ class Explorer {
     const wanted = words.trim().toLowerCase(), { nodes } = this.computation;
     if (!wanted) return;
     const titles = nodes.map(node => [...node.scope, node.title].join(" / ").toLowerCase());
-    const fits = [t => t === wanted, t => t.endsWith(` / ${wanted}`), t => t.includes(wanted)];
-    const all = fits.map(fit => titles.flatMap((t, id) => (fit(t) ? [id] : []))).flat();
-    const found = [...new Set(all)];
+    const where = fit => titles.flatMap((t, id) => (fit(t) ? [id] : []));
+    const named = where(t => t === wanted || t.endsWith(` / ${wanted}`));
+    const found = named.length ? named : where(t => t.includes(wanted));
     if (!found.length) { byId("live").textContent = `no node is called ${words}`; return; }
     const looked = this.view().node, i = found.indexOf(looked);
     const id = found[(i + 1) % found.length], view = this.view();
@@ -209,8 +209,8 @@ class Explorer {
     const { refusal, held, edited, nodes } = this.computation;
     const note = byId("editing");
     if (refusal) { note.textContent = `Editing is off: ${refusal}.`; return; }
-    const still = edited && held.length ? ` Held as recorded: the condition of ${held.length} ` +
-      `choice${held.length === 1 ? "" : "s"}.` : "";
+    const still = edited && held.length ? ` ${counted(held.length, "value")} without a gradient ` +
+      "stayed as recorded." : "";
     const any = nodes.some((_, id) => this.computation.isEditable(id));
     note.textContent = result ? result + still : any
       ? "Numbers of parameters and inputs can be changed: double-click, or Enter, on one." : "";

@@ -1,9 +1,12 @@
-"""Comparisons, which a recording holds as their results, found again from what they compared.
+"""Which values follow a change, where a recording holds results without how they were made.
 
 A comparison has no gradient, so it is computed and not recorded: `np.where(x > 0, x, 0.1 * x)`
 holds a mask. Where x changes, the mask must follow. It is found again if it is, element by
 element, a comparison with 0 of what the choice is made between, or of what that is made from. A
 mask that something else may have been made from as well is held: one must not move alone.
+
+So is a value that stop_gradient let through, where something was computed from it, which has no
+gradient either: in max(s, floor) + (p − s), where s is p without its gradient, s stays what it was.
 """
 
 from collections.abc import Callable, Iterator
@@ -12,9 +15,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...autograd import Graph, Node
-from ...primitives import TABLE
+from ...primitives import TABLE, Trait
 
-__all__ = ["Mask", "held", "masks"]
+__all__ = ["Mask", "held", "masks", "steady"]
 
 _COMPARISONS = (np.greater, np.greater_equal, np.less, np.less_equal)
 _DEPTH = 2  # how far behind a choice what was compared may lie
@@ -31,11 +34,11 @@ class Mask(NamedTuple):
 def masks(graph: Graph) -> dict[Node, Mask]:
     """The masks of a recording that are comparisons of values in it."""
     found: dict[Node, Mask] = {}
-    leaves = [node.number for node in graph.nodes if node.primitive is None]
+    results = _results(graph)
     for node in graph.nodes:
         if node.primitive is _WHERE and _is_result(node.inputs[0]):
             condition = node.inputs[0]
-            if any(condition.number < number < node.number for number in leaves):
+            if any(condition.number < number < node.number for number in results):
                 continue
             for mask in _candidates(node):
                 if mask.of.number < condition.number and _agrees(mask, condition):
@@ -44,13 +47,39 @@ def masks(graph: Graph) -> dict[Node, Mask]:
     return found
 
 
-def held(graph: Graph) -> list[Node]:
-    """The conditions that stay as they were recorded, whatever is changed."""
-    known = masks(graph)
+def steady(graph: Graph) -> list[Node]:
+    """The values without a gradient that something else was made from, and that are held."""
+    uses: dict[Node, int] = {}
+    for node in graph.nodes:
+        for parent in node.parents:
+            uses.setdefault(parent, node.number)
+    results = _results(graph)
     return [
         node
         for node in graph.nodes
-        if node.primitive is _WHERE and node.inputs[0] not in known and np.size(node.operands[0])
+        if node.primitive is not None
+        and Trait.OPAQUE in node.primitive.traits
+        and any(node.number < number < uses.get(node, node.number) for number in results)
+    ]
+
+
+def held(graph: Graph) -> list[Node]:
+    """What stays as it was recorded, whatever is changed: such values, and other conditions."""
+    known = masks(graph)
+    return steady(graph) + [
+        node
+        for node in graph.nodes
+        if node.primitive is _WHERE
+        and not (isinstance(node.inputs[0], Node) and node.inputs[0] in known)
+    ]
+
+
+def _results(graph: Graph) -> list[int]:
+    """When each value was made that may have been computed from others: one that nobody named."""
+    return [
+        node.number
+        for node in graph.nodes
+        if node.primitive is None and node.name is None and not node.tracked
     ]
 
 

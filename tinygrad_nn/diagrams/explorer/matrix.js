@@ -130,6 +130,16 @@ function cellOf(array, index, options) {
   return cell;
 }
 
+// Marks another element in tables that are there.
+function markChosen(home, index) {
+  for (const cell of home.querySelectorAll("td[data-index]")) {
+    const isChosen = cell.dataset.index === index.join(",");
+    cell.classList.toggle("chosen", isChosen);
+    cell.tabIndex = isChosen ? 0 : -1;
+    if (isChosen) cell.closest("figure").querySelector("output").textContent = cell.title;
+  }
+}
+
 // From number to number by keys: ↑ and ↓, and ← and → with Shift.
 function moved(event, cell) {
   const all = [...cell.closest("figure").querySelectorAll("td[data-index]")];

@@ -94,8 +94,12 @@ class _Model:
         return array_data(value, self.limit)
 
     def _whole(self, value: Array) -> dict[str, Any]:
-        """What the page computes with: all of it, where it computes."""
+        """What the page computes from: all of it, where it computes."""
         return self._array(value) if self.arithmetic.refusal else array_data(value, value.size)
+
+    def _value(self, node: Node) -> dict[str, Any]:
+        computed = node in self.arithmetic.codes
+        return self._array(node.value) if computed else self._whole(node.value)
 
     def _node(self, node: Node) -> dict[str, Any]:
         row = node.primitive
@@ -104,7 +108,7 @@ class _Model:
             "kind": self._kind(node),
             "scope": self._place(self._scope(node)),
             "tracked": node.tracked,
-            "value": self._whole(node.value) if row is None else self._array(node.value),
+            "value": self._value(node),
             "inputs": [self._input(node, k, i) for k, i in enumerate(node.inputs)],
         }
         if node in self.right.gradients:

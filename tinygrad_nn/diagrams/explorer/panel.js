@@ -17,9 +17,26 @@ class Panel {
   show(view) {
     const top = this.home.scrollTop;
     this.view = view;
-    this.home.replaceChildren(...(view.node === null ? this.start() : this.node(view.node)));
+    const parts = view.node === null ? this.start() : this.node(view.node);
+    if (this.keep && parts.includes(this.kept)) this.around(parts);
+    else this.home.replaceChildren(...parts);
     this.home.scrollTop = view.node === this.last ? top : 0;
     this.last = view.node;
+  }
+
+  // Renews what stands around the matrices, which stay: somebody may be about to press again.
+  around(parts) {
+    for (const child of [...this.home.childNodes]) if (child !== this.kept) child.remove();
+    const at = parts.indexOf(this.kept);
+    this.kept.before(...parts.slice(0, at));
+    this.kept.after(...parts.slice(at + 1));
+  }
+
+  choose(id, index) {
+    this.index.set(id, index);
+    this.keep = true;
+    this.actions.refresh();
+    this.keep = false;
   }
 
   // Before the first step: what there is.
@@ -102,10 +119,11 @@ class Panel {
   matrices(id) {
     const { computation, view } = this, node = computation.nodes[id];
     const chosen = this.chosenIndex(id), value = computation.value(id);
-    const choose = index => { this.index.set(id, index); this.actions.refresh(); };
+    if (this.keep && this.kept && this.last === id) return markChosen(this.kept, chosen), this.kept;
+    const choose = index => this.choose(id, index);
     const edit = computation.isEditable(id)
       ? (place, text) => this.edit(id, place, text) : undefined;
-    const row = el("div", { class: "pair" }, matrixView(value,
+    const row = this.kept = el("div", { class: "pair" }, matrixView(value,
       { caption: edit ? `value (can be changed)` : "value", chosen, choose, edit }));
     if (!computation.seeds.length) return row;
     const g = view.arrived(id) ? view.gradient(id) : null;
@@ -171,7 +189,7 @@ class Panel {
   told(id, part) {
     if (isWhole(part) && part.data.length <= 6) return [el("strong", { text: arrayText(part) })];
     return [matrixView(part, { caption: "part", chosen: this.chosenIndex(id),
-      choose: index => { this.index.set(id, index); this.actions.refresh(); } })];
+      choose: index => this.choose(id, index) })];
   }
 
   // A sum as text; of a large one, the element that is looked at.

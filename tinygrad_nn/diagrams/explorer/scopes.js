@@ -64,18 +64,35 @@ class Scopes {
     at.first = Math.min(...at.items.map(item => item.first));
   }
 
-  // The items of a long branch, in branches of their own.
+  // The items of a long branch, in branches of their own, and these in others if need be.
   runs(at) {
-    const length = Math.max(20, Math.ceil(at.items.length / 60)), runs = [];
-    for (let i = 0; i < at.items.length; i += length) {
-      const items = at.items.slice(i, i + length);
-      const run = this.branch(`${i + 1} to ${i + items.length}`, at);
-      run.key = `${at.key}.${i}`;
-      run.items = items;
-      this.finish(run);
-      runs.push(run);
+    let items = at.items, level = 0;
+    while (items.length > SIDE_BY_SIDE) {
+      const length = Math.min(SIDE_BY_SIDE, Math.max(20, Math.ceil(items.length / 60)));
+      const runs = [];
+      for (let i = 0; i < items.length; i += length) {
+        const run = this.branch("", at);
+        run.key = `${at.key}.${level}.${i}`;
+        run.items = items.slice(i, i + length);
+        this.finish(run);
+        runs.push(run);
+      }
+      items = runs;
+      level++;
     }
-    return runs;
+    let from = 1;
+    const label = run => {
+      if (run.key.startsWith(`${at.key}.0.`)) {
+        run.name = `${from} to ${from + run.items.length - 1}`;
+        from += run.items.length;
+        return;
+      }
+      const start = from;
+      run.items.forEach(label);
+      run.name = `${start} to ${from - 1}`;
+    };
+    items.forEach(label);
+    return items;
   }
 
   // The branches that a node is in, the outermost first.
