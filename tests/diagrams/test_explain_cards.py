@@ -60,6 +60,7 @@ def test_a_composed_function_lists_the_rows_that_it_records():
     assert [p.name for p in tnn.explain(np.dot).parts] == ["numpy.matmul"]
     parts = [p.name for p in tnn.explain(tnn.losses.mean_squared_error).parts]
     assert parts == ["numpy.subtract", "numpy.square", "numpy.mean"]
+    assert "Composed of rows: matmul." in tnn.explain(np.dot).text
     assert [p.name for p in tnn.explain(np.linalg.norm).parts] == ["tinygrad_nn.norm"]
 
 
@@ -106,17 +107,17 @@ def test_a_function_is_finite_in_its_domain_and_not_outside(name):
 @pytest.mark.parametrize(
     ("f", "told"),
     [
-        (np.abs, "a kink at a = 0: slope -1 to the left, 1 to the right; the derivative there is "
-                 "taken to be 0"),
+        (np.abs, "a kink at a = 0: slope -1 to the left, 1 to the right; at a = 0 the derivative "
+                 "is taken to be 0"),
         (np.floor, "a jump at every whole a; the derivative there is taken to be 0"),
         (np.rint, "halfway between whole numbers"),
-        (np.sign, "a jump at a = 0; the derivative there is taken to be 0"),
+        (np.sign, "a jump at a = 0; at a = 0 the derivative is taken to be 0"),
         (np.maximum, "a kink where a = b; the derivative there is taken to be 0.5 for a and 0.5 "
                      "for b"),
         (np.remainder, "a jump where a / b is a whole number"),
-        (tnn.activations.relu, "a kink at 0: slope 0 to the left, 1 to the right; the derivative "
-                               "there is taken to be 0"),
-        (tnn.activations.leaky_relu, "the derivative there is taken to be 0.01"),
+        (tnn.activations.relu, "a kink at x = 0: slope 0 to the left, 1 to the right; at x = 0 "
+                               "the derivative is taken to be 0"),
+        (tnn.activations.leaky_relu, "at x = 0 the derivative is taken to be 0.01"),
         (np.sqrt, "at a = 0 the derivative by a is ∞"),
         (np.log, "at a = 0 the derivative by a is ∞"),
         (np.max, "at a = (3, 3, 1) the gradient is (0.5, 0.5, 0)"),
@@ -142,7 +143,7 @@ def test_a_changed_convention_changes_what_is_told(monkeypatch):
 
     row = Derivative("g·[a ≥ 0]", lambda g, y, a: g * (a >= 0))
     monkeypatch.setattr(RELU, "derivatives", (row,))
-    assert "the derivative there is taken to be 1" in said(tnn.explain(tnn.activations.relu))
+    assert "at x = 0 the derivative is taken to be 1" in said(tnn.explain(tnn.activations.relu))
 
 
 # --- plots ------------------------------------------------------------------------------------

@@ -21,13 +21,17 @@ from .page import card_fragment, card_page
 from .plot import Plot, plotted
 from .seams import seams_in_words
 from .shapes import shape_text_of
-from .wording import printable
+from .wording import joined, printable
 
 __all__ = ["Card", "Part", "explain_function"]
 
 _PACKAGE = __name__.partition(".")[0]
 # The functions that are tried on a sample of arguments.
 _OURS = tuple(f"{_PACKAGE}.{room}." for room in ("activations", "losses", "primitives"))
+_ROW = (
+    "A row of the table: below is what it computes, y, and what each argument receives for an "
+    "incoming gradient g."
+)
 _NOT_CALLED = (
     "A function of yours. With its arguments after it, as in explain(f, x), this card shows which "
     "rows of the table it is composed of."
@@ -166,7 +170,7 @@ def _call(of: Callable[..., Any], values: Sequence[Any]) -> tuple[Node, ...]:
 def _of_row(row: Primitive, made: Sequence[Node]) -> Card:
     part = _part(row)
     return Card(
-        part.name, "row", "A row of the table: its derivative is written beside it.",
+        part.name, "row", _ROW,
         formula=part.formula,
         derivatives=part.derivatives,
         domain=domains_in_words(row),
@@ -211,22 +215,24 @@ def _composed(
 ) -> Card:
     rows = tuple({node.primitive: None for node in made if node.primitive is not None})
     name = entry.qualified_name if entry is not None else _name(of)
-    said = "Composed of rows of the table, and differentiated through them."
-    if not rows:
-        said = "Composed of rows of the table; give its arguments after it to see of which."
+    said = "Composed of rows of the table; give its arguments after it to see of which."
+    if rows:
+        names = joined(dict.fromkeys(printable(row.name) for row in rows))
+        said = f"Composed of rows: {names}. It is differentiated through them."
     if entry is not None and "refused" in entry.formula:
         said = (
             "It writes in place, which a recording cannot follow: refused where a gradient flows."
         )
     whole = all(Trait.ELEMENTWISE in row.traits for row in rows)
-    elementwise = bool(rows) and whole and _takes_one(of if entry is None else entry.public)
+    needed = _needed(of if entry is None else entry.public)
+    elementwise = bool(rows) and whole and len(needed) == 1
     plot = _function_plot(name, of) if elementwise else None
     return Card(
         name, "composed", said,
         formula="" if entry is None else entry.formula,
         about=_about(of) if entry is None else "",
         parts=tuple(map(_part, rows)),
-        kinks=seams_in_words(of) if plot is not None else (),
+        kinks=seams_in_words(of, needed[0]) if plot is not None else (),
         conventions=_of_parts(made),
         traits=("acts on each element by itself",) if elementwise else (),
         shapes=_shapes(made) if given else (),
@@ -242,13 +248,13 @@ def _of_parts(made: Sequence[Node]) -> tuple[str, ...]:
     return tuple(f"{printable(row.name)}: {said}" for row in rows for said in conventions(row))
 
 
-def _takes_one(of: Callable[..., Any]) -> bool:
-    """Whether a function needs one argument."""
+def _needed(of: Callable[..., Any]) -> list[str]:
+    """The arguments that a function needs."""
     try:
         parameters = inspect.signature(of).parameters.values()
     except (TypeError, ValueError):
-        return False
-    return sum(p.default is p.empty for p in parameters) == 1
+        return []
+    return [p.name for p in parameters if p.default is p.empty]
 
 
 def _function_plot(name: str, of: Callable[..., Any]) -> Plot | None:

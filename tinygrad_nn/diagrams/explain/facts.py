@@ -158,7 +158,8 @@ def _of_one(row: Primitive) -> tuple[str, ...]:
     if y is None or here is None or low is None or high is None or left is None or right is None:
         return ()
     where = _places(name, points)
-    taken = "the derivative there is taken to be " + joined(_distinct(here))
+    at = f"at {where} the derivative" if len(points) == 1 else "the derivative there"
+    taken = f"{at} is taken to be {joined(_distinct(here))}"
     if np.any(np.abs(high - low) > 1e-3):
         return (f"a jump at {where}; {taken}",)
     sides = f"slope {joined(_distinct(left))} to the left, {joined(_distinct(right))} to the right"

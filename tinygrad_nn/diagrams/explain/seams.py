@@ -21,8 +21,13 @@ _STEEP = 0.05  # a jump of the slope that no bend makes within a cell
 _MOST = 4
 
 
-def seams_in_words(f: Callable[..., Any]) -> tuple[str, ...]:
-    """Where an elementwise function has kinks near zero, and what is taken there."""
+def seams_in_words(f: Callable[..., Any], name: str) -> tuple[str, ...]:
+    """Where an elementwise function has kinks near zero, and what is taken there.
+
+    Args:
+        f: the function.
+        name: what its argument is called.
+    """
     slope = elementwise_grad(f)
     xs = np.linspace(-_REACH, _REACH, _CELLS + 1)
     with np.errstate(all="ignore"):
@@ -30,7 +35,7 @@ def seams_in_words(f: Callable[..., Any]) -> tuple[str, ...]:
         near = [(a, b) for (a, b), (one, other) in cells if _differ(one, other)]
         places = [place for a, b in near if (place := _seam(slope, a, b)) is not None]
         distinct = sorted({round(p, 6) + 0.0 for p in places})
-        told = [_told(f, slope, p) for p in distinct[:_MOST]]
+        told = [_told(f, slope, p, f"{name} = {number(p)}") for p in distinct[:_MOST]]
     return (*told, *(["…"] if len(distinct) > _MOST else []))
 
 
@@ -53,12 +58,12 @@ def _seam(slope: Callable[[Any], Any], low: float, high: float) -> float | None:
     return (low + high) / 2
 
 
-def _told(f: Callable[..., Any], slope: Callable[[Any], Any], place: float) -> str:
+def _told(f: Callable[..., Any], slope: Callable[[Any], Any], place: float, where: str) -> str:
     points = np.array([place - 1e-6, place, place + 1e-6])
     left, here, right = (float(v) for v in slope(points))
     values = np.asarray(f(points), dtype=np.float64)
-    taken = f"the derivative there is taken to be {number(here)}"
+    taken = f"at {where} the derivative is taken to be {number(here)}"
     if abs(values[2] - values[0]) > 1e-3:
-        return f"a jump at {number(place)}; {taken}"
-    return (f"a kink at {number(place)}: slope {number(left)} to the left, {number(right)} to the "
+        return f"a jump at {where}; {taken}"
+    return (f"a kink at {where}: slope {number(left)} to the left, {number(right)} to the "
             f"right; {taken}")  # fmt: skip
