@@ -26,7 +26,8 @@ class TrainingRecord:
     An epoch costs a number. Only at some epochs the model itself is measured, on all of X: its
     loss, how its parameters and their gradients are spread, which units rest, what it says of each
     sample, and, where inputs have two features, of each point of the plane. The first
-    measurement is made at once, before training. Neither the parameters nor their ``.grad`` change.
+    measurement is made at once, before training. Neither the parameters nor their ``.grad`` change;
+    a model that draws random numbers draws some for each measurement, too.
 
     Outputs are taken as classes where the truth is integer labels, one-hot rows, or zeros and ones
     beside single outputs; else as values.
