@@ -44,6 +44,12 @@ def selecting(x):
     return np.sum(x[:, [0, 0, 2]] * x[1, ::-1]) + np.sum(x.T[::-1, None, 1] ** 3)
 
 
+def unselected(x):
+    with np.errstate(all="ignore"):
+        logarithms = np.where(x > 0, np.log(x), 0.0)
+        return np.sum(logarithms * x) + np.mean(np.where(x >= 0, np.sqrt(np.abs(x)), -x))
+
+
 def shapes(x, y):
     joined = np.concatenate([np.reshape(x, (4, 3)), y.T], axis=1)
     stacked = np.stack([joined, 2.0 * joined], axis=-1)
@@ -70,6 +76,7 @@ RECORDINGS = {
     "diamond": (diamond, {"x": [1.5, -0.5]}),
     "chain": (chain, {"x": [1.5, -0.5]}),
     "selecting": (selecting, {"x": X[:, :3]}),
+    "unselected": (unselected, {"x": [-1.5, 0.0, 2.0]}),
     "shapes": (shapes, {"x": X, "y": X}),
     **{n: (_of(getattr(activations, n)), {"x": X}) for n in activations.__all__},
     "mean_squared_error": (_loss(losses.mean_squared_error), {"x": X}),

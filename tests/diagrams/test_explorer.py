@@ -66,20 +66,23 @@ def run(equations, registers):
             for part in name.split(".")[1:]:
                 function = getattr(function, part)
         values = [argument(term, registers) for term in terms]
-        names = [n for n in known_functions()[name] if n not in ("*", "rest")]
-        if "rest" in known_functions()[name]:
-            result = function(values[0], *values[1])
-        elif "*" in known_functions()[name]:
-            first = list(known_functions()[name]).index("*")
-            given = dict(zip(names, values, strict=True))
-            kwargs = {n: given[n] for n in names[first:] if given[n] is not None}
-            result = function(*values[:first], **kwargs)
-        else:
-            result = function(*values)
-        assert result.shape == tuple(shape)
-        assert str(result.dtype) == dtype
-        registers.append(result)
+        with np.errstate(all="ignore"):
+            registers.append(called(name, function, values))
+        assert registers[-1].shape == tuple(shape)
+        assert str(registers[-1].dtype) == dtype
     return registers
+
+
+def called(name, function, values):
+    """Call a function as its key in the page's table says."""
+    names = [n for n in known_functions()[name] if n not in ("*", "rest")]
+    if "rest" in known_functions()[name]:
+        return function(values[0], *values[1])
+    if "*" not in known_functions()[name]:
+        return function(*values)
+    first = list(known_functions()[name]).index("*")
+    given = dict(zip(names, values, strict=True))
+    return function(*values[:first], **{n: given[n] for n in names[first:] if given[n] is not None})
 
 
 def operands(node):

@@ -17,7 +17,7 @@ from ..errors import GradientError
 from ..primitives import ASTYPE, Deferred, Primitive, Trait, without_scalar
 from .graph import NO_OPTIONS, Node, reachable
 
-__all__ = ["dependent", "gradients", "plan", "starting_gradient", "unbroadcast", "walk"]
+__all__ = ["Guard", "dependent", "gradients", "plan", "starting_gradient", "unbroadcast", "walk"]
 
 Seeds = Sequence[tuple[Node, Array]]
 Wrap = Callable[[Node], Array]
@@ -91,7 +91,7 @@ def gradients(
         seeds = [
             (r, np.full_like(r.value, g) if isinstance(g, np.ndarray) else g) for r, g in seeds
         ]
-        careful = _Guard(seeds, select) if deferred.guarded else None
+        careful = Guard(seeds, select) if deferred.guarded else None
         steps = dict(deferred.follow(walk(visit, seeds, targets, wrap, guard=careful)))
         found = {node: g for node, g in steps.items() if keep is None or node in keep}
         deferred.expect_finite(found.values())
@@ -102,7 +102,7 @@ def gradients(
             found = dict(walk(visit, seeds, targets, wrap, keep))
             if all(map(_is_finite, found.values())):
                 return found
-        guard = _Guard(seeds, select)
+        guard = Guard(seeds, select)
         return dict(walk(visit, seeds, targets, wrap, keep, guard))
 
 
@@ -112,7 +112,7 @@ def walk(
     targets: Collection[Node] = (),
     wrap: Wrap | None = None,
     keep: Collection[Node] | None = None,
-    guard: "_Guard | None" = None,
+    guard: "Guard | None" = None,
 ) -> Iterator[tuple[Node, Array]]:
     """Visit the nodes of a plan; yield each with its complete gradient, outputs first.
 
@@ -170,12 +170,19 @@ def walk(
             arrived[parent] = part if (before := arrived[parent]) is None else before + part
 
 
-class _Guard:
+class Guard:
     """Knows, during a walk, which elements the program selected, so that the others keep silent.
 
     A zero cotangent alone does not say that an element was not selected: in ln(1 + eˣ) the slope of
     ln vanishes where eˣ is infinite, and 0·∞ has no value there. So selection is followed
     through the graph beside the cotangents, by the same rules.
+
+    Args:
+        seeds: the roots, each with the cotangent to start from.
+        select: whether a zero in a seed says that the program did not select that element.
+
+    Attributes:
+        selected: where each node that is reached was selected, until it is visited.
     """
 
     def __init__(self, seeds: Seeds, select: bool) -> None:

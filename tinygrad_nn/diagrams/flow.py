@@ -33,6 +33,7 @@ class Flow:
             comes later is never passed on: the classic mistake.
 
     Attributes:
+        seeds: the cotangents to start from, by output.
         gradients: what each node had when it was visited: in the right order, its gradient.
         parts: what each edge carried.
     """
@@ -40,6 +41,7 @@ class Flow:
     def __init__(
         self, graph: Graph, seeds: Mapping[Node, Array], order: Sequence[Node] | None = None
     ) -> None:
+        self.seeds = dict(seeds)
         copies: dict[Node, Node] = {}
         edges: dict[Edge, Node] = {}
         for node in graph.nodes:

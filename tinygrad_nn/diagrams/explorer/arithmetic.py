@@ -5,33 +5,27 @@ to them. So the page needs no derivative, only plain NumPy functions; and the wa
 part to its input's shape and dtype is the one that `backward` uses.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
 from ..._typing import Array
 from ...autograd import Graph, Node
-from ...autograd.backward import walk
+from ...autograd.backward import Guard, plan, walk
 from ...autograd.graph import NO_OPTIONS
-from ...compiler.program import Value
-from ...compiler.tracing.trace import Trace
-from ...compiler.tracing.traced import Traced
-from ...errors import TinygradNNError
-from ...primitives import without_scalar
+from ...primitives import Primitive, without_scalar
 from ..flow import Flow
-from .functions import UnknownFunctionError, bound
+from .functions import UnknownFunctionError
 from .masks import Mask, masks, steady
-from .numbers import array_data, number
+from .registers import DTYPES, Registers
 
 __all__ = ["Arithmetic", "arithmetic"]
 
 _PARAMETERS = 200  # more weights than a person changes by hand
 _ELEMENTS = 20_000  # of leaves and constants, all of which the page needs
 _NODES = 2_000
-_DTYPES = {"float64", "float32", "bool", "int64", "int32", "int16", "int8", "uint8", "uint16",
-           "uint32"}  # fmt: skip
-
 Code: TypeAlias = dict[str, Any]
 
 
@@ -59,21 +53,10 @@ def arithmetic(graph: Graph, flow: Flow) -> Arithmetic:
     refusal = _too_large(graph) or _strange(graph)
     if refusal:
         return Arithmetic(refusal, {}, {})
-    found, still = masks(graph), set(steady(graph))
-    codes: dict[Node, Code] = {}
-    for node in graph.nodes:
-        try:
-            if node in found:
-                codes[node] = _mask(found[node])
-            elif node.primitive is not None and node not in still:
-                codes[node] = _code(node, flow)
-        except UnknownFunctionError as error:
-            return Arithmetic(str(error), {}, {})
-        except TinygradNNError:
-            return Arithmetic(f"the page cannot compute {_named(node)}", {}, {})
-        except Exception:  # whatever a user's row may raise on arrays that are not there
-            return Arithmetic(f"the page cannot compute {_named(node)}", {}, {})
-    return Arithmetic("", codes, found)
+    try:
+        return _Writer(graph, flow).written()
+    except UnknownFunctionError as error:
+        return Arithmetic(str(error), {}, {})
 
 
 def _too_large(graph: Graph) -> str:
@@ -97,7 +80,7 @@ def _strange(graph: Graph) -> str:
     """Why the page cannot hold the numbers of a recording."""
     for value in (v for node in graph.nodes for v in (node.value, *node.operands)):
         dtype = getattr(value, "dtype", None)
-        if dtype is not None and str(dtype) not in _DTYPES:
+        if dtype is not None and str(dtype) not in DTYPES:
             return f"the page does not compute in {dtype}"
         if not isinstance(value, (np.ndarray, np.generic, int, float, type(None))):
             return f"the page cannot hold a {type(value).__name__}"
@@ -108,84 +91,94 @@ def _named(node: Node) -> str:
     return node.primitive.qualified_name if node.primitive else "a comparison"
 
 
-class _Registers:
-    """Arrays that write down what is done to them; each has a number, in the order of making."""
+class _Writer:
+    """Writes down each node of a recording, and compares what it gives with what was recorded."""
 
-    def __init__(self, values: Sequence[Any]) -> None:
-        self.trace = Trace()
-        self.numbers: dict[Value, int] = {}
-        self.handed_out = [self._traced(v) for v in values]
+    def __init__(self, graph: Graph, flow: Flow) -> None:
+        self.graph = graph
+        self.flow = flow
+        self.masks = masks(graph)
+        self.still = set(steady(graph))
+        self.codes: dict[Node, Code] = {}
+        self.selected: dict[
+            Node, Array
+        ] = {}  # where each node counts, as the guard of a walk has it
+        self.mistaken: list[Node] = []  # which need the guard
 
-    def _traced(self, value: Any) -> Any:
-        if not isinstance(value, (np.ndarray, np.generic)):
-            return value  # a Python number stays one
-        handle = Traced(self.trace, Value(value.shape, value.dtype), value)
-        self.numbers[handle.value] = len(self.numbers)
-        return handle
+    def written(self) -> Arithmetic:
+        """The arithmetic of all nodes."""
+        for node in self.graph.nodes:
+            if node in self.masks:
+                self.codes[node] = _mask(self.masks[node])
+            elif node.primitive is not None and node not in self.still:
+                self.codes[node] = self._attempted(node, self._forward)
+        self.selected = {out: seed != 0 for out, seed in self.flow.seeds.items()}
+        for node in plan(list(self.flow.seeds)):
+            if node in self.codes and node in self.flow.gradients:
+                self._attempted(node, self._backward)
+        if self.mistaken and any("guarded" not in self.codes[node] for node in self.mistaken):
+            raise UnknownFunctionError(_told_other(self.mistaken[0]))
+        return Arithmetic("", self.codes, self.masks)
 
-    def written(self) -> list[list[Any]]:
-        """The equations as lists: a function, its arguments, and the kind of its result."""
-        return list(self._equations())
+    def _attempted(self, node: Node, write: Callable[[Node], Code]) -> Code:
+        try:
+            return write(node)
+        except UnknownFunctionError:
+            raise
+        except Exception as error:  # whatever a user's row may do with arrays that are not there
+            raise UnknownFunctionError(f"the page cannot compute {_named(node)}") from error
 
-    def _equations(self) -> Iterator[list[Any]]:
-        for equation in self.trace.equations:
-            name, arguments = bound(equation.function, equation.args, equation.kwargs)
-            if len(equation.outputs) != 1:
-                raise UnknownFunctionError(f"the page does not know {name}, of several results")
-            made = equation.output
-            if str(made.dtype) not in _DTYPES:
-                raise UnknownFunctionError(f"the page does not compute in {made.dtype}")
-            terms = [self.term(argument) for argument in arguments]
-            self.numbers[made] = len(self.numbers)
-            yield [name, terms, list(made.shape), str(made.dtype)]
+    def _forward(self, node: Node) -> Code:
+        """From the operands to the value."""
+        row, registers = _row(node), Registers(node.operands)
+        y = row.evaluate(registers.handed_out, node.static or NO_OPTIONS)
+        if not _agrees(y, node.value):
+            raise UnknownFunctionError(_told_other(node))
+        return {"forward": registers.written(), "value": registers.term(without_scalar(y))}
 
-    def term(self, tree: Any) -> Any:
-        """An argument as JSON: registers, constants, numbers, slices and lists of those."""
-        if isinstance(tree, Traced):
-            tree = tree.value
-        if isinstance(tree, Value):
-            if tree in self.numbers:
-                return {"register": self.numbers[tree]}
-            constant = self.trace.constants[tree]
-            return {"array": array_data(constant, max(1, constant.size))}
-        if isinstance(tree, np.ndarray):
-            return {"array": array_data(tree, max(1, tree.size))}
-        if isinstance(tree, (list, tuple)):
-            return [self.term(item) for item in tree]
-        if isinstance(tree, slice):
-            return {"slice": [self.term(part) for part in (tree.start, tree.stop, tree.step)]}
-        if tree is Ellipsis:
-            return {"ellipsis": True}
-        if tree is None or isinstance(tree, (bool, str)):
-            return tree
-        if isinstance(tree, (int, float, np.number, np.bool_)):
-            found = number(tree)
-            return {"number": found} if isinstance(found, str) else found
-        return str(np.dtype(tree))
+    def _backward(self, node: Node) -> Code:
+        """From the gradient to the part of each input, without the walker's guard, and with it."""
+        code, g = self.codes[node], self.flow.gradients[node]
+        registers = Registers([*node.operands, node.value, g])
+        parts, _ = _parts(node, registers.handed_out)
+        code["backward"] = registers.written()
+        code["parts"] = {str(k): registers.term(part) for k, part in parts.items()}
+        right = all(_agrees(part, self.flow.parts[node, k]) for k, part in parts.items())
+        if not right:
+            self.mistaken.append(node)
+        with suppress(UnknownFunctionError):
+            self._guarded(node, code)
+        return code
+
+    def _guarded(self, node: Node, code: Code) -> None:
+        g, here = self.flow.gradients[node], self.selected[node]
+        registers = Registers([*node.operands, node.value, g, here])
+        *arguments, selected = registers.handed_out
+        parts, reached = _parts(node, arguments, selected)
+        if not all(_agrees(part, self.flow.parts[node, k]) for k, part in parts.items()):
+            return
+        code["guarded"] = registers.written()
+        code["guardedParts"] = {str(k): registers.term(part) for k, part in parts.items()}
+        code["reached"] = {str(k): registers.term(there) for k, there in reached.items()}
+        for k, there in reached.items():
+            value, parent = np.asarray(getattr(there, "concrete", there)), node.inputs[k]
+            before = self.selected.get(parent)
+            self.selected[parent] = value if before is None else before | value
 
 
-def _code(node: Node, flow: Flow) -> Code:
-    """The equations of one operation, from its operands, and back to each of its inputs."""
-    row = node.primitive
-    if row is None:
+def _row(node: Node) -> Primitive:
+    if node.primitive is None:
         raise UnknownFunctionError("the page cannot compute a leaf")
-    forward = _Registers(node.operands)
-    y = row.evaluate(forward.handed_out, node.static or NO_OPTIONS)
-    _expect_equal(y, node.value, node)
-    code: Code = {"forward": forward.written(), "value": forward.term(without_scalar(y))}
-    g = flow.gradients.get(node)
-    if g is not None and node.tracked:
-        back = _Registers([*node.operands, node.value, g])
-        parts = _parts(node, back.handed_out)
-        for k, part in parts.items():
-            _expect_equal(part, flow.parts[node, k], node)
-        code["backward"] = back.written()
-        code["parts"] = {str(k): back.term(part) for k, part in parts.items()}
-    return code
+    return node.primitive
 
 
-def _parts(node: Node, handed_out: Sequence[Any]) -> dict[int, Any]:
-    """What the walker sends from one operation to each of its inputs."""
+def _parts(
+    node: Node, handed_out: Sequence[Any], selected: Any = None
+) -> tuple[dict[int, Any], dict[int, Any]]:
+    """What the walker sends from one operation to each of its inputs, and where that is selected.
+
+    Without knowledge of what is selected, the walk is made without its guard.
+    """
     *operands, y, g = handed_out
     inputs = [
         Node(value, tracked=i.tracked) if isinstance(i, Node) else value
@@ -193,21 +186,27 @@ def _parts(node: Node, handed_out: Sequence[Any]) -> dict[int, Any]:
     ]
     alone = Node(y, node.primitive, tuple(inputs), node.static, tracked=True)
     places = {i: k for k, i in enumerate(inputs) if isinstance(i, Node) and i.tracked}
-    arrived = walk([alone, *places], [(alone, g)])
-    return {places[i]: part for i, part in arrived if i in places}
+    guard = None
+    if selected is not None:
+        guard = Guard([], select=True)
+        guard.selected[alone] = selected
+    arrived = walk([alone, *places], [(alone, g)], guard=guard)
+    parts = {places[i]: part for i, part in arrived if i in places}
+    reached = {} if guard is None else {places[i]: there for i, there in guard.selected.items()}
+    return parts, reached
 
 
 def _mask(mask: Mask) -> Code:
     """The equations of a comparison that the recording holds as its result."""
-    registers = _Registers([mask.of.value])
+    registers = Registers([mask.of.value])
     y = mask.how(registers.handed_out[0], 0)
     return {"forward": registers.written(), "value": registers.term(y)}
 
 
-def _expect_equal(found: Any, recorded: Array, node: Node) -> None:
-    """Refuse arithmetic that does not give what was recorded."""
+def _agrees(found: Any, recorded: Array) -> bool:
     value = getattr(found, "concrete", found)
-    if not np.allclose(value, recorded, rtol=1e-9, atol=1e-12, equal_nan=True):
-        raise UnknownFunctionError(
-            f"computed alone, {_named(node)} gives other numbers than were recorded"
-        )
+    return np.allclose(value, recorded, rtol=1e-9, atol=1e-12, equal_nan=True)
+
+
+def _told_other(node: Node) -> str:
+    return f"computed alone, {_named(node)} gives other numbers than were recorded"

@@ -41,24 +41,47 @@ function computeForward(nodes, leaves) {
   return values;
 }
 
-// The walk backward: each node passes on what has arrived when it is visited, in this order.
+// The walk backward: each node passes on what has arrived when it is visited, in this order. Where
+// something is not finite, it is made again, with care for what was not selected, as Python's is.
 function walkBackward(nodes, values, seeds, order) {
-  const gradients = new Map(), parts = new Map(), arrived = new Map();
+  const found = walkOnce(nodes, values, seeds, order, false);
+  const isFinite = [...found.gradients.values()].every(g => g.data.every(Number.isFinite));
+  return isFinite ? found : walkOnce(nodes, values, seeds, order, true);
+}
+
+function walkOnce(nodes, values, seeds, order, guarded) {
+  const gradients = new Map(), parts = new Map(), arrived = new Map(), selected = new Map();
   const tracked = new Set(order);
-  for (const { node, seed } of seeds) arrive(arrived, node, arrayFrom(seed));
+  for (const { node, seed } of seeds) {
+    const g = arrayFrom(seed);
+    arrive(arrived, node, g);
+    mark(selected, node, elementwise(x => x !== 0, g));
+  }
   for (const id of order) {
     const g = arrived.get(id), node = nodes[id];
     if (!g) continue;
     gradients.set(id, g);
     if (!node.code || !node.code.backward) continue;
-    const registers = run(node.code.backward, [...operandsOf(node, values), values[id], g]);
-    for (const [k, term] of Object.entries(node.code.parts)) {
+    const careful = guarded && node.code.guarded;
+    const start = [...operandsOf(node, values), values[id], g];
+    const registers = careful ? run(node.code.guarded, [...start, selected.get(id)])
+      : run(node.code.backward, start);
+    const sent = careful ? node.code.guardedParts : node.code.parts;
+    for (const [k, term] of Object.entries(sent)) {
       const part = argument(term, registers), to = node.inputs[k].node;
       parts.set(`${id}:${k}`, part);
       if (tracked.has(to)) arrive(arrived, to, part);
+      mark(selected, to, careful ? argument(node.code.reached[k], registers)
+        : filled(part.shape, "bool", 1));
     }
   }
   return { gradients, parts };
+}
+
+// Adds to what is known to be selected of a node.
+function mark(selected, id, there) {
+  const before = selected.get(id);
+  selected.set(id, before ? elementwise((a, b) => a || b, before, there) : there);
 }
 
 function arrive(arrived, id, part) {
