@@ -424,7 +424,7 @@ def test_a_recording_of_thousands_of_nodes_opens_and_can_be_walked(opened):
     press(page, "ArrowLeft c")
     assert page.locator("#graph .box:not(.branch).current").count() == 1
     assert page.evaluate(OVERLAPS) == 0
-    assert "5,001 nodes; up to 2,000" in page.locator("#editing").text_content()
+    assert "5,001 nodes; up to 1,000" in page.locator("#editing").text_content()
 
 
 CONTRAST = """() => {

@@ -25,7 +25,7 @@ __all__ = ["Arithmetic", "arithmetic"]
 
 _PARAMETERS = 200  # more weights than a person changes by hand
 _ELEMENTS = 20_000  # of leaves and constants, all of which the page needs
-_NODES = 2_000
+_NODES = 1_000  # more take Python seconds to write down
 Code: TypeAlias = dict[str, Any]
 
 
