@@ -47,7 +47,7 @@ def selecting(x):
 def unselected(x):
     with np.errstate(all="ignore"):
         logarithms = np.where(x > 0, np.log(x), 0.0)
-        return np.sum(logarithms * x) + np.mean(np.where(x >= 0, np.sqrt(np.abs(x)), -x))
+        return np.sum(logarithms * x) + np.mean(np.where(x > 0, np.sqrt(x), -x))
 
 
 def shapes(x, y):
