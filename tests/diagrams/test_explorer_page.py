@@ -377,6 +377,37 @@ def test_a_wrong_gradient_is_marked_with_both_numbers(opened, monkeypatch):
     assert re.search(r"analytic -?[\d.]+ in a random direction, numeric -?[\d.]+", verdict)
 
 
+def odd_recordings():
+    """Values that a page meets seldom, each with what it must not stumble over."""
+    leaf = tnn.Tensor([1.0, 2.0], requires_grad=True, name="alone")
+    yield "a leaf alone", [leaf]
+    empty = tnn.Tensor(np.zeros((0, 3)), requires_grad=True, name="empty")
+    yield "no elements", [np.sum(empty * 2.0)]
+    infinite = tnn.Tensor([np.nan, np.inf, -np.inf, 1e300, 5e-324], requires_grad=True)
+    with np.errstate(all="ignore"):
+        yield "not finite", [np.sum(infinite * infinite)]
+    cube = tnn.Tensor(np.arange(2.0 * 3 * 4 * 5).reshape(2, 3, 4, 5), requires_grad=True)
+    yield "many axes", [np.sum(np.swapaxes(cube, 1, 3) ** 2)]
+    x = tnn.Tensor(2.0, requires_grad=True)
+    yield "two outputs", [x * x, np.sin(x)]
+    yield "untracked", [tnn.Tensor([1.0, 2.0], name="x")]
+    yield "an output inside", [x * 3.0, np.exp(x * 3.0)]
+    yield "large", [np.sum(tnn.Tensor(np.ones((500, 80)), requires_grad=True) * 1e-9)]
+
+
+@pytest.mark.parametrize("about", [about for about, _ in odd_recordings()])
+def test_odd_recordings_open_and_can_be_walked(opened, about):
+    graph = tnn.Graph(dict(odd_recordings())[about])
+    seeds = {out: np.ones_like(out.value) for out in graph.outputs if out.tracked}
+    page = opened(graph, seeds, width=400)
+    for _ in range(page.evaluate("window.explorer.steps.length")):
+        press(page, "ArrowRight")
+        assert page.evaluate("document.documentElement.scrollWidth") <= 400
+    press(page, "w Home")
+    page.locator("#graph [data-node='0']").click()
+    assert page.locator("#panel h2").count() == 1
+
+
 # --- pictures -------------------------------------------------------------------------------------
 
 OVERLAPS = """() => {

@@ -235,6 +235,9 @@ class Panel {
       el("p", { class: kind, text: `${MARKS[kind]} ${check.verdict}${by}` }),
       el("p", { class: "formula", text: `analytic ${short(Number(check.analytic))}${along}, ` +
         `numeric ${short(Number(check.numeric))}` }));
+    if (this.view.order === "wrong") {
+      section.append(el("p", { class: "dim", text: "of the gradient in the right order" }));
+    }
     if (edited) section.append(el("p", { class: "dim", text: "of the numbers as recorded" }));
     return section;
   }
