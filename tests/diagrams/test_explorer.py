@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -288,6 +289,24 @@ def test_the_page_is_the_same_each_time_and_names_no_other_place():
     assert addresses <= {"http://www.w3.org/2000/svg"}
     assert " src=" not in page()
     assert page().count("href=") == 1  # the icon, which is empty
+
+
+def test_the_scripts_of_a_page_do_not_name_two_things_alike():
+    graph, seeds, _ = recorded("chain")
+    page = explorer_page(graph, seeds)
+    names = re.findall(r"^(?:function|const|let|class) (\w+)", page, re.M)
+    assert len(names) > 100
+    assert len(names) == len(set(names))
+
+
+def test_files_of_the_page_are_short():
+    folder = Path(explorer_page.__code__.co_filename).parent
+    files = [f for f in folder.iterdir() if f.suffix in (".js", ".css", ".html")]
+    assert len(files) > 10
+    for file in files:
+        lines = file.read_text(encoding="utf-8").splitlines()
+        assert len(lines) <= 400
+        assert max(map(len, lines)) <= 100, file
 
 
 def test_an_unknown_theme_is_refused():

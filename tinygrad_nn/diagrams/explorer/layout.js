@@ -240,7 +240,7 @@ function place(inner, x, y, depth, drawn, routes) {
       place(v.inner, left, top, depth + 1, drawn, routes);
     } else drawn.boxes.push(box);
   }
-  spread(inner);
+  meet(inner);
   for (const link of inner.links) {
     const points = linkPoints(link).map(p => ({ x: p.x + x, y: p.y + y }));
     if (link.turned) points.reverse();
@@ -257,8 +257,8 @@ function linkPoints(link) {
 }
 
 // Where links meet a box: side by side, in the order of where they come from.
-function spread(inner) {
-  const meet = (links, side, v, other) => {
+function meet(inner) {
+  const beside = (links, side, v, other) => {
     const room = Math.min(v.w * 0.6, 22 * (links.length - 1));
     links.sort((a, b) => other(a) - other(b)).forEach((link, i) => {
       link[side] = links.length > 1 && !v.inner ? room * (i / (links.length - 1) - 0.5) : 0;
@@ -267,8 +267,8 @@ function spread(inner) {
     });
   };
   for (const v of inner.vertices) {
-    meet(inner.links.filter(l => l.down === v), "entry", v, l => (l.lanes.at(-1) || l.up).x);
-    meet([...new Set(inner.links.filter(l => l.up === v))], "exit", v,
+    beside(inner.links.filter(l => l.down === v), "entry", v, l => (l.lanes.at(-1) || l.up).x);
+    beside([...new Set(inner.links.filter(l => l.up === v))], "exit", v,
       l => (l.lanes[0] || l.down).x);
   }
 }

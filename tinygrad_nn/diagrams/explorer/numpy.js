@@ -4,7 +4,9 @@
 // that the equation says, so a function need not know either.
 
 function quotient(a, b) {
-  return Math.floor(a / b);
+  if (b === 0) return a / b;
+  const rest = a % b;
+  return Math.round((a - rest) / b) - (rest !== 0 && rest < 0 !== b < 0 ? 1 : 0);
 }
 
 function remainder(a, b) {
@@ -205,9 +207,9 @@ const NUMPY = {
   "np.less_equal(a, b)": each((a, b) => a <= b),
   "np.greater(a, b)": each((a, b) => a > b),
   "np.greater_equal(a, b)": each((a, b) => a >= b),
-  "np.logical_and(a, b)": each((a, b) => a && b && 1),
-  "np.logical_or(a, b)": each((a, b) => (a || b ? 1 : 0)),
-  "np.logical_not(a)": each(a => !a),
+  "np.logical_and(a, b)": each((a, b) => a !== 0 && b !== 0),
+  "np.logical_or(a, b)": each((a, b) => a !== 0 || b !== 0),
+  "np.logical_not(a)": each(a => a === 0),
   "np.bitwise_and(a, b)": each((a, b) => a & b),
   "np.bitwise_or(a, b)": each((a, b) => a | b),
   "np.invert(a)": a => elementwise(x => (a.dtype === "bool" ? !x : ~x), a),
@@ -222,8 +224,8 @@ const NUMPY = {
   "np.prod(a, axis, *, keepdims)": along(product),
   "np.max(a, axis, *, keepdims)": along(row => row.reduce(larger)),
   "np.min(a, axis, *, keepdims)": along(row => row.reduce(smaller)),
-  "np.any(a, axis, *, keepdims)": along(row => row.some(Boolean)),
-  "np.all(a, axis, *, keepdims)": along(row => row.every(Boolean)),
+  "np.any(a, axis, *, keepdims)": along(row => row.some(x => x !== 0)),
+  "np.all(a, axis, *, keepdims)": along(row => row.every(x => x !== 0)),
   "np.var(a, axis, *, ddof, keepdims)": (a, axis, d) => reduced(a, axis, r => spread(r, d)),
   "np.std(a, axis, *, ddof, keepdims)":
     (a, axis, d) => reduced(a, axis, r => Math.sqrt(spread(r, d))),
