@@ -195,6 +195,18 @@ def test_the_panel_shows_the_parts_and_their_sum(opened):
     assert page.locator(".edge.active.backward").count() == 3  # a·a comes along one edge
 
 
+def test_what_stays_as_recorded_is_said_after_a_change(opened):
+    page = opened(recorded("sparse of logits")[0])
+    note = page.locator("#editing")
+    assert note.text_content() == (
+        "Numbers of parameters and inputs can be changed: double-click, or Enter, on one."
+    )
+    change(page, "x", "0,0", "0.5")
+    assert "As recorded stayed 1 value without a gradient" in note.text_content()  # the labels
+    page.click("#reset")
+    assert "stayed" not in note.text_content()
+
+
 # --- the classic mistake --------------------------------------------------------------------------
 
 

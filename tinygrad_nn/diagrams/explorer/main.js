@@ -209,8 +209,8 @@ class Explorer {
     const { refusal, held, edited, nodes } = this.computation;
     const note = byId("editing");
     if (refusal) { note.textContent = `Editing is off: ${refusal}.`; return; }
-    const still = edited && held.length ? ` ${counted(held.length, "value")} without a gradient ` +
-      "stayed as recorded." : "";
+    const still = edited && held.length ? ` As recorded stayed ${counted(held.length, "value")} ` +
+      "without a gradient: masks, indices and the like." : "";
     const any = nodes.some((_, id) => this.computation.isEditable(id));
     note.textContent = result ? result + still : any
       ? "Numbers of parameters and inputs can be changed: double-click, or Enter, on one." : "";

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...autograd import Graph, Node
-from ...primitives import TABLE, Trait
+from ...primitives import GETITEM, TABLE, Trait
 
 __all__ = ["Mask", "held", "masks", "steady"]
 
@@ -64,14 +64,24 @@ def steady(graph: Graph) -> list[Node]:
 
 
 def held(graph: Graph) -> list[Node]:
-    """What stays as it was recorded, whatever is changed: such values, and other conditions."""
+    """What stays as it was recorded, whatever is changed: such values, other masks, and indices."""
     known = masks(graph)
-    return steady(graph) + [
+    indexed = [
+        node
+        for node in graph.nodes
+        if node.primitive is GETITEM and _has_arrays((node.static or {})["index"])
+    ]
+    return steady(graph) + indexed + [
         node
         for node in graph.nodes
         if node.primitive is _WHERE
         and not (isinstance(node.inputs[0], Node) and node.inputs[0] in known)
     ]
+
+
+def _has_arrays(index: Any) -> bool:
+    parts = index if isinstance(index, tuple) else (index,)
+    return any(isinstance(part, np.ndarray) for part in parts)
 
 
 def _results(graph: Graph) -> list[int]:
