@@ -51,7 +51,7 @@ function mistakeBanner(computation, choose) {
     const place = wrong ? differingMost(right, wrong) : 0;
     const index = indexAt(right, Math.max(0, place));
     const button = el("button", { class: "link", onclick: () => choose(id) },
-      name(computation.title(id)), indexText(index));
+      name([...computation.nodes[id].scope, computation.title(id)].join(" / ")), indexText(index));
     body.append(el("tr", {}, el("th", { scope: "row" }, button),
       el("td", { class: "right", text: `✓ ${short(right.data[Math.max(0, place)])}` }),
       el("td", { class: "wrong", text: wrong ? `✗ ${short(wrong.data[place])}` : "✗ none" })));
