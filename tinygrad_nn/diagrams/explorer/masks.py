@@ -71,12 +71,16 @@ def held(graph: Graph) -> list[Node]:
         for node in graph.nodes
         if node.primitive is GETITEM and _has_arrays((node.static or {})["index"])
     ]
-    return steady(graph) + indexed + [
-        node
-        for node in graph.nodes
-        if node.primitive is _WHERE
-        and not (isinstance(node.inputs[0], Node) and node.inputs[0] in known)
-    ]
+    return (
+        steady(graph)
+        + indexed
+        + [
+            node
+            for node in graph.nodes
+            if node.primitive is _WHERE
+            and not (isinstance(node.inputs[0], Node) and node.inputs[0] in known)
+        ]
+    )
 
 
 def _has_arrays(index: Any) -> bool:
