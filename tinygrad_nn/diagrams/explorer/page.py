@@ -1,16 +1,14 @@
 """The page itself: its data, style and script put into one file that needs nothing else."""
 
-import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from html import escape
-from importlib.resources import files
 from types import MappingProxyType
-from typing import Any
 
 from ..._typing import Array
 from ...autograd import Graph, Node
 from ...errors import ArgumentError
 from ...verify.nodes import NodeCheck
+from ..inlined import as_json, encodable, file_text
 from .model import page_data
 
 __all__ = ["explorer_page"]
@@ -33,7 +31,6 @@ _SCRIPTS = (
     "main.js",
 )
 _NOTHING: Mapping[Node, NodeCheck] = MappingProxyType({})
-_IN_SCRIPTS = str.maketrans({c: f"\\u{ord(c):04x}" for c in "<>&\u2028\u2029"})
 
 
 def explorer_page(
@@ -78,28 +75,17 @@ def explorer_page(
     data = page_data(graph, seeds, checks)
     page = {
         "THEME": "" if theme is None else f' data-theme="{theme}"',
-        "TITLE": escape(" ".join(printable(title).split()) or "computation"),
-        "STYLE": "".join(map(_resource, _STYLES)),
-        "SCRIPT": "".join(map(_resource, _SCRIPTS)),
+        "TITLE": escape(" ".join(encodable(title).split()) or "computation"),
+        "STYLE": _joined(_STYLES),
+        "SCRIPT": _joined(_SCRIPTS),
         "DATA": as_json(data),
     }
-    head, *parts = _resource("page.html").split("{{")
+    head, *parts = _joined(["page.html"]).split("{{")
     for part in parts:  # each place is filled once, so nothing in the data is taken for a place
         name, _, rest = part.partition("}}")
         head += page[name] + rest
     return head
 
 
-def as_json(data: Any) -> str:
-    """Strict JSON for a script element, which nothing in it can end."""
-    text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    return printable(text).translate(_IN_SCRIPTS)
-
-
-def printable(text: str) -> str:
-    """The text without halves of characters, which UTF-8 has not."""
-    return text.encode("utf-8", "backslashreplace").decode()
-
-
-def _resource(name: str) -> str:
-    return files(__package__).joinpath(name).read_text(encoding="utf-8")
+def _joined(names: Sequence[str]) -> str:
+    return "".join(file_text(__package__, name) for name in names)

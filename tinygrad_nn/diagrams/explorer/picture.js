@@ -188,14 +188,19 @@ function named(text) {
 
 // Kinds of nodes differ in their outlines too, for those who see few colours.
 function outline(kind, x, y, w, h) {
-  if (kind === "parameter") {
-    const c = 9;
-    const points = [[x + c, y], [x + w - c, y], [x + w, y + h / 2], [x + w - c, y + h],
-      [x + c, y + h], [x, y + h / 2]];
-    return svg("polygon", { points: points.map(p => p.join(" ")).join(",") });
+  const group = svg("g"), right = x + w, bottom = y + h;
+  const polygon = points => svg("polygon", { points: points.map(p => p.join(" ")).join(",") });
+  if (kind === "parameter") { // a folder
+    return polygon([[x, y + 3], [right - 20, y + 3], [right - 17, y], [right - 3, y],
+      [right, y + 3], [right, bottom], [x, bottom]]);
   }
-  const group = svg("g");
-  const round = { operation: 12, output: 6, input: 0, constant: 0 }[kind];
+  if (kind === "input") { // a sheet with a corner turned down
+    const c = 7;
+    group.append(polygon([[x, y], [right - c, y], [right, y + c], [right, bottom], [x, bottom]]),
+      polygon([[right - c, y], [right - c, y + c], [right, y + c]]));
+    return group;
+  }
+  const round = { operation: 12, output: 6, constant: 0 }[kind];
   group.append(svg("rect", { x, y, width: w, height: h, rx: round }));
   if (kind === "output") {
     group.append(svg("rect", { x: x + 3, y: y + 3, width: w - 6, height: h - 6, rx: 4 }));

@@ -4,11 +4,11 @@ Everything is drawn here, once. The script of the page puts the values of a fram
 knows nothing else; without it, the page shows the last frame.
 """
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 
 from ..._svg import escaped
+from ..inlined import as_json
 
 __all__ = ["Frames", "number", "whole"]
 
@@ -56,10 +56,7 @@ class Frames:
 
     def json(self) -> str:
         """The values as JSON that can stand inside a script element, whatever they hold."""
-        text = json.dumps([list(values) for values in self._values], separators=(",", ":"))
-        for character in "<>&":
-            text = text.replace(character, f"\\u{ord(character):04x}")
-        return text
+        return as_json([list(values) for values in self._values])
 
 
 def whole(text: str) -> str:

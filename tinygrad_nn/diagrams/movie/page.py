@@ -1,12 +1,12 @@
 """The page about a run: one file of HTML, which needs nothing from anywhere else."""
 
 from collections.abc import Sequence
-from importlib.resources import files
 
 from ...errors import OutputError
 from ...verify import GradcheckReport
 from ...verify.report import COLUMNS
 from ..diagram import Diagram
+from ..inlined import file_text
 from .confusion import confusion, is_large, right
 from .curves import curves
 from .frames import Frames, number, whole
@@ -67,7 +67,7 @@ def training_page(
 
 
 def _source(name: str) -> str:
-    return files(__package__).joinpath(name).read_text(encoding="utf-8")
+    return file_text(__package__, name)
 
 
 def _outcome(record: TrainingRecord, snapshots: Sequence[Snapshot], seconds: float | None) -> str:
