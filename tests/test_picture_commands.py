@@ -118,7 +118,7 @@ def test_explore_writes_a_page_that_needs_nothing_else(script, tmp_path, capsys)
     page = out.read_text()
     assert "PASS" in page
     assert main(["explore", str(script), "-o", str(out), "--no-check"]) == 0
-    assert main(["explore", f"{script}:several", "-o", str(out), "--theme", "dark"]) == 0
+    assert main(["explore", f"{script}:several", "-o", str(out)]) == 0
     assert main(["explore", str(script)]) == 0
     assert capsys.readouterr().out.splitlines()[-1] == "wrote train.html"
 

@@ -93,7 +93,6 @@ def add_pictures(commands: Any) -> None:
     option = explore.add_argument
     option("-o", "--out", metavar="FILE", help="default: the script's name with .html")
     option("--no-check", action="store_true", help="leave out the check of each gradient")
-    option("--theme", choices=("light", "dark"), default="light")
 
 
 def _added(commands: Any, name: str, told: str, about: str, run: Any) -> argparse.ArgumentParser:
@@ -170,7 +169,7 @@ def _explore(options: argparse.Namespace) -> int:
         checkable = (
             node is not None and node.tracked and (node.seed is not None or node.value.size == 1)
         )
-        diagram = draw(subject, check=checkable and not options.no_check, theme=options.theme)
+        diagram = draw(subject, check=checkable and not options.no_check)
         print(f"wrote {diagram.save(out.with_suffix('.html'))}")
     return 0
 

@@ -81,12 +81,17 @@ def test_a_function_of_two_arrays_is_numpys(page, name):
         check(page, name, [b, a], numpy_function(name)(b, a))
 
 
-@pytest.mark.parametrize("name", REDUCING)
-@pytest.mark.parametrize("axis", [None, 0, -1, (0, 2)])
+REDUCTIONS = [
+    (name, axis)
+    for name in REDUCING
+    for axis in (None, 0, -1, (0, 2))
+    if axis != (0, 2) or name not in ("np.argmax", "np.argmin")  # NumPy takes one axis there
+]
+
+
+@pytest.mark.parametrize(("name", "axis"), REDUCTIONS)
 @pytest.mark.parametrize("keepdims", [False, True])
 def test_a_reduction_is_numpys(page, name, axis, keepdims, rng):
-    if isinstance(axis, tuple) and name in ("np.argmax", "np.argmin"):
-        pytest.skip("NumPy takes one axis here")
     if axis is None and name == "np.linalg.norm":
         axis = 1
     a = rng.standard_normal((2, 3, 4))

@@ -60,7 +60,8 @@ def draw(
         backward: whether to draw what the backward pass computes as well; dashed arrows are the
             values of the forward pass that it uses.
         direction: "TB" draws from top to bottom, "LR" from left to right.
-        theme: "light" or "dark".
+        theme: "light" or "dark". A page is light or dark as its reader's system is, unless it is
+            made dark here.
         max_nodes: how many boxes are drawn at most; None for any number.
         collapse: names, paths or patterns of scopes to fold, such as "encoder/*"; True folds all,
             False none, whatever their number.
@@ -125,7 +126,9 @@ def _page(
 
     names = [str(output.name) for output in graph.outputs if output.name]
     title = ", ".join(names) or "computation"
-    return explorer_page(graph, seeds, checks=checks, theme=theme, title=title)
+    # A light picture is the usual one; a page is then as light as its reader's system.
+    fixed = None if theme == "light" else theme
+    return explorer_page(graph, seeds, checks=checks, theme=fixed, title=title)
 
 
 def _folding(
