@@ -162,7 +162,7 @@ def _explore(options: argparse.Namespace) -> int:
 
     with _found(options.target) as (subject, script):
         out = Path(options.out or f"{script.stem}.html")
-        if out.suffix.lower() not in (".html", ".htm"):
+        if out.suffix.lower() != ".html":
             raise OutputError(f"--out {out}: expected a name ending in .html; got another")
         # Of several outputs, or without a scalar to start from, there is nothing to check.
         node = subject._node if isinstance(subject, Tensor) else None
@@ -170,7 +170,7 @@ def _explore(options: argparse.Namespace) -> int:
             node is not None and node.tracked and (node.seed is not None or node.value.size == 1)
         )
         diagram = draw(subject, check=checkable and not options.no_check)
-        print(f"wrote {diagram.save(out.with_suffix('.html'))}")
+        print(f"wrote {diagram.save(out)}")
     return 0
 
 
