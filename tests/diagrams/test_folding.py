@@ -54,6 +54,10 @@ def test_scopes_are_folded_by_name_path_and_pattern():
     assert titles(tnn.draw(model, x, collapse=True))[0] == "model"
     with pytest.raises(ArgumentError, match="names of scopes"):
         tnn.draw(model, x, collapse=[3])
+    with pytest.raises(ArgumentError, match="names of scopes"):
+        tnn.draw(model, x, collapse=3)
+    with pytest.raises(ArgumentError, match="got 'nowhere'; the scopes are 'model'"):
+        tnn.draw(model, x, collapse=["block_0", "nowhere"])
 
 
 def test_beyond_max_nodes_what_repeats_is_drawn_once_with_its_number():
@@ -64,15 +68,6 @@ def test_beyond_max_nodes_what_repeats_is_drawn_once_with_its_number():
     assert "folded to" in diagram.notes[0]
     assert "100 parameters of 600 numbers" in diagram.source
     assert diagram.notes[0].partition(";")[0] in diagram.source
-
-
-def test_layers_that_take_turns_are_gathered_only_where_there_are_too_many():
-    layers = []
-    for i in range(200):
-        layers += [tnn.nn.Dense(3, 3, rng=i), tnn.activations.relu]
-    diagram = tnn.draw(tnn.nn.Sequential(*layers, name="m"), np.ones((2, 3)))
-    assert len(boxes(diagram)) <= 150
-    assert "dense ×200" in titles(diagram)
 
 
 def test_what_differs_is_not_taken_for_a_repetition():
@@ -87,25 +82,46 @@ def test_what_differs_is_not_taken_for_a_repetition():
     assert not [t for t in told if "×2" in t]
 
 
-def test_operations_of_one_line_are_gathered_where_there_is_no_scope():
-    x = tnn.Tensor(np.ones(3), requires_grad=True, name="x")
-    y = x
+def test_operations_that_repeat_are_one_as_well():
+    y = x = tnn.Tensor(np.ones(3), requires_grad=True, name="x")
     for _ in range(300):
         y = np.sin(y) * 1.5
-    diagram = tnn.draw(y.sum())
-    assert "y = np.sin(y) * 1.5" in titles(diagram)
+    diagram = tnn.draw(y.sum() + x)
+    assert "sin → multiply ×300" in titles(diagram)
     assert "600 operations" in diagram.source
-    assert len(boxes(diagram)) < 5
+    assert len(boxes(diagram)) == 4
 
 
-def test_a_program_without_anything_alike_is_drawn_in_parts():
-    lines = "\n".join(f"y = np.sin(y) + {i}.0" for i in range(1000))
-    names = {"np": np, "y": tnn.Tensor(np.ones(2), requires_grad=True)}
+FUNCTIONS = (np.sin, np.cos, np.tanh, np.square, np.arctan)
+
+
+def test_operations_of_one_line_are_gathered_where_nothing_repeats(rng):
+    y = tnn.Tensor(np.ones(3), requires_grad=True, name="x")
+    for which in rng.integers(0, 5, 600):
+        y = FUNCTIONS[which](y)
+    diagram = tnn.draw(y.sum())
+    assert "y = FUNCTIONS[which](y)" in titles(diagram)
+    assert "600 operations" in diagram.source
+    assert len(boxes(diagram)) <= 3
+
+
+def test_a_program_without_anything_alike_is_drawn_in_parts(rng):
+    lines = "\n".join(f"y = FUNCTIONS[{which}](y)" for which in rng.integers(0, 5, 2000))
+    names = {"FUNCTIONS": FUNCTIONS, "y": tnn.Tensor(np.ones(2), requires_grad=True)}
     exec(lines, names)
     diagram = tnn.draw(names["y"])
     assert len(boxes(diagram)) <= 30
     assert "part 1 of 30" in titles(diagram)
     assert diagram.source.count("->") >= 29
+
+
+def test_layers_and_activations_that_take_turns_are_one_unit():
+    h = tnn.Tensor(np.ones((5, 3)), name="X")
+    for i in range(120):
+        h = np.tanh(tnn.nn.Dense(3, 3, rng=i, name=f"layer {i}")(h))
+    diagram = tnn.draw((h**2).mean())
+    assert titles(diagram)[:2] == ["X", "layer → tanh ×120"]
+    assert len(boxes(diagram)) <= 5
 
 
 def test_thousands_of_nodes_are_drawn():

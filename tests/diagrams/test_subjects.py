@@ -106,7 +106,7 @@ def test_a_compiled_step_is_drawn_in_its_phases(compiled):
     drawn = len(program.inputs) + len(program.constants) + len(program.equations)
     assert len(svg_nodes(diagram)) == drawn
     assert "layer_weights" in diagram.source
-    with pytest.raises(ArgumentError, match="a compiled step alone"):
+    with pytest.raises(ArgumentError, match="a compiled step without check"):
         tnn.draw(compiled, check=True)
     with pytest.raises(ArgumentError, match="compiled program"):
         diagram.html  # noqa: B018  the page is made when it is asked for
@@ -124,6 +124,30 @@ def test_the_backward_pass_is_drawn_beside_the_forward_pass():
     expected = gradients(plan(list(seed)), list(seed.items()))[weights]
     smallest = f"{expected.min():.3g}"
     assert smallest in diagram.source
+
+
+def test_what_the_backward_pass_takes_from_the_inputs_is_an_arrow_from_there():
+    x = tnn.Tensor([1.0, 2.0], name="x")
+    w = tnn.Tensor([3.0, 4.0], requires_grad=True, name="w")
+    diagram = tnn.draw((x * w).sum(), backward=True)
+    number = re.search(r"(n\d+) \[label=<<TABLE[^>]*><TR><TD[^>]*><FONT[^>]*><B>x<", diagram.source)
+    assert f"{number[1]} -> " in diagram.source
+    assert len(re.findall(rf"{number[1]} -> .*style=dashed", diagram.source)) == 1
+
+
+def test_arrays_that_are_not_finite_are_drawn_beside_gradients_that_are():
+    data = np.arange(30.0)
+    data[[1, 2]] = np.nan, np.inf
+    x = tnn.Tensor(data, requires_grad=True)
+    loss = (x * 2.0).sum()
+    loss.backward()
+    assert "NaN" in tnn.draw(loss).svg
+
+
+def test_a_computation_that_nobody_recorded_says_so():
+    diagram = tnn.draw(np.sum(tnn.Tensor([1, 2, 3], name="i") * 2))
+    assert "nothing was recorded" in diagram.notes[0]
+    assert not tnn.draw(tnn.Tensor(1.0, name="alone")).notes
 
 
 def test_the_backward_pass_keeps_silent_where_backward_does():
@@ -158,7 +182,8 @@ def test_a_histogram_counts_finite_numbers_of_any_size(rng):
     data = rng.standard_normal(1000)
     counts, _ = np.histogram(data, 12)
     np.testing.assert_allclose(histogram(data), counts / counts.max())
-    assert histogram(np.full(10, 3.0)) == [0.0] * 12
+    assert histogram(np.full(10, 3.0)) == [*[0.0] * 6, 1.0, *[0.0] * 5]
+    assert max(histogram(np.full(10, np.nan))) == 0.0
     assert max(histogram(np.array([1e308, -1e308, 0.0]))) == 1.0
 
 
@@ -185,6 +210,8 @@ def test_what_is_highlighted_is_marked_and_has_to_be_there():
         tnn.draw(loss, highlight="nowhere")
     with pytest.raises(ArgumentError, match="highlight"):
         tnn.draw(loss, highlight=[tnn.Tensor(1.0)])
+    with pytest.raises(ArgumentError, match="to highlight; got 3"):
+        tnn.draw(loss, highlight=3)
 
 
 def test_arrows_tell_the_shapes_of_what_goes_along_them():

@@ -13,9 +13,9 @@ from ..verify.nodes import NodeCheck, check_nodes
 from .diagram import Diagram
 from .drawing.compiled import program_scene
 from .drawing.dot import Options, as_dot
-from .drawing.folding import Cluster, folded
-from .drawing.recorded import recorded_scene, with_backward
-from .drawing.scene import Box, Scene
+from .drawing.folding import Cluster, folded, matches
+from .drawing.recorded import both_passes, gradients_in, recorded_scene
+from .drawing.scene import Box, Kind, Scene
 from .drawing.subjects import recording_of
 from .drawing.theme import theme_named
 
@@ -93,8 +93,8 @@ def draw(
     if isinstance(of, CompiledStep):
         if check or backward or more:
             raise ArgumentError(
-                "draw: expected a compiled step alone, which has no values or gradients to check; "
-                "got more; draw the loss that the step computes"
+                "draw: expected a compiled step without check, backward or inputs, since it has no "
+                "values and holds both passes; got one of these; draw the loss that it computes"
             )
         scene = program_scene(of)
     else:
@@ -103,10 +103,14 @@ def draw(
         if check or backward:
             seeds |= _starts(graph, check)
         checks = check_nodes(graph, seeds[graph.outputs[0]]) if check else {}
-        drawn = with_backward(graph, seeds) if backward else graph
-        scene = recorded_scene(drawn, seeds, checks, graph if backward else None)
+        if backward:
+            scene = both_passes(graph, seeds, checks)
+        else:
+            scene = recorded_scene(graph, gradients_in(graph, seeds), checks)
         page = partial(_page, graph, seeds, checks, theme)
     patterns, limit = _folding(collapse, max_nodes)
+    if not isinstance(collapse, bool):
+        _ensure_scopes(scene, patterns)
     root = folded(scene, _depth(depth), patterns, limit)
     notes = tuple(_notes(scene, root, limit))
     options = Options(look, direction, values, gradients, notes)
@@ -115,7 +119,10 @@ def draw(
 
 def _starts(graph: Graph, check: bool) -> dict[Node, Array]:
     if check and len(graph.outputs) != 1:
-        raise ArgumentError(f"draw: expected one output to check; got {len(graph.outputs)}")
+        raise ArgumentError(
+            f"draw: expected one output to check; got {len(graph.outputs)}; draw one after the "
+            f"other, or their sum"
+        )
     return {root: starting_gradient("draw", root) for root in graph.outputs}
 
 
@@ -139,12 +146,17 @@ def _folding(
         raise ArgumentError(f"draw: expected max_nodes of at least 1, or None; got {max_nodes!r}")
     if isinstance(collapse, bool):
         return (["*"], max_nodes) if collapse else ((), None)
-    patterns = [collapse] if isinstance(collapse, str) else list(collapse)
+    patterns = [collapse] if isinstance(collapse, str) else _listed(collapse)
     if not all(isinstance(pattern, str) for pattern in patterns):
         raise ArgumentError(
             f"draw: expected names of scopes, True or False to collapse; got {collapse!r}"
         )
     return patterns, max_nodes
+
+
+def _listed(wanted: Any) -> list[Any]:
+    """What was asked for as a list, of which it may be the only member."""
+    return list(wanted) if isinstance(wanted, Iterable) else [wanted]
 
 
 def _depth(depth: int | None) -> int | None:
@@ -153,8 +165,23 @@ def _depth(depth: int | None) -> int | None:
     return depth
 
 
+def _ensure_scopes(scene: Scene, patterns: Sequence[str]) -> None:
+    """Refuse names of scopes that are none."""
+    paths = {box.scope[:end] for box in scene.boxes for end in range(1, len(box.scope) + 1)}
+    unknown = [p for p in patterns if not any(matches(path, [p]) for path in paths)]
+    if unknown:
+        known = ", ".join(sorted({repr("/".join(path)) for path in paths})[:8]) or "there are none"
+        raise ArgumentError(
+            f"draw: expected names of scopes to collapse; got {', '.join(map(repr, unknown))}; the "
+            f"scopes are {known}"
+        )
+
+
 def _notes(scene: Scene, root: Cluster, limit: int | None) -> Iterable[str]:
     """What the reader is told of the drawing as a whole."""
+    outputs = [box.item for box in scene.boxes if box.kind is Kind.OUTPUT]
+    if all(isinstance(n, Node) and not n.tracked and n.name is None for n in outputs):
+        yield "nothing was recorded, since nothing that goes in here requires a gradient"
     drawn = sum(not isinstance(item, Cluster) for c in root.open_clusters() for item in c.items)
     total = len(scene.boxes)
     if limit is not None and drawn < total and total > limit:
@@ -165,7 +192,7 @@ def _notes(scene: Scene, root: Cluster, limit: int | None) -> Iterable[str]:
 
 def _marked(scene: Scene, highlight: Any) -> set[Box]:
     """The boxes to be marked."""
-    wanted = [highlight] if isinstance(highlight, (str, Tensor)) else list(highlight)
+    wanted = [highlight] if isinstance(highlight, (str, Tensor)) else _listed(highlight)
     nodes = {t._node for t in wanted if isinstance(t, Tensor)}
     names = {t for t in wanted if isinstance(t, str)}
     marked = {

@@ -95,12 +95,14 @@ def statistics(value: Array) -> list[tuple[str, str]]:
 def histogram(value: Array, bins: int = _BINS) -> list[float]:
     """How many of the finite numbers lie in each of a few bins, as shares of the fullest one.
 
-    None lies in any where there are not two numbers that differ.
+    Numbers that are all alike are one bar, in the middle.
     """
     numbers = np.asarray(value, dtype=np.float64).ravel()
     finite = numbers[np.isfinite(numbers)]
     if finite.size < 2 or not finite.min() < finite.max():
-        return [0.0] * bins
+        constant = [0.0] * bins
+        constant[bins // 2] = float(finite.size > 0)
+        return constant
     scale = float(np.max(np.abs(finite)))  # so that no range is too large for the bins' width
     counts, _ = np.histogram(finite / scale, bins)
     shares: list[float] = (counts / counts.max()).tolist()

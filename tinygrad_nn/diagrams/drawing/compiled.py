@@ -40,7 +40,7 @@ def program_scene(step: CompiledStep) -> Scene:
         if isinstance(box.item, Value):
             return Details(_kind_of(box.item))
         equation: Equation = box.item
-        made = [f"{names[v]} =" for v in equation.outputs[:1]]
+        made = [f"makes {names[v]}" for v in equation.outputs[:1]]
         options = {k: v for k, v in equation.kwargs.items() if not isinstance(v, Value)}
         notes = [*made, *filter(None, [shortened(static_text(options))])]
         return Details((*notes, *(_kind_of(equation.outputs[0]) if equation.outputs else ())))

@@ -10,7 +10,7 @@ from ..._typing import Array
 from ...autograd import Node
 from ...verify.nodes import NodeCheck
 from ...verify.verdicts import Verdict
-from ..labels import histogram, numbers_of, statistics, summary
+from ..labels import histogram, numbers_of, shortened, statistics, summary
 from .folding import Group
 from .scene import Box, Details, Kind
 from .theme import Theme
@@ -20,6 +20,7 @@ __all__ = ["FONT", "box_label", "group_label", "marked_up", "verdict_colour"]
 FONT = "Helvetica"
 # Of fixed width: wherever the picture is shown, another font's digits still fit the box.
 _DIGITS = "Courier"
+_LONGEST_TITLE = 40
 _BAR, _TALLEST = 5, 16  # of a histogram, in points
 _TABLE = '<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="2">'
 _TIGHT = _TABLE.replace('"2"', '"0"')
@@ -92,7 +93,7 @@ def _contents(group: Group) -> Iterable[str]:
     parameters = [b for b in group.boxes if b.kind is Kind.PARAMETER]
     if parameters:
         numbers = sum(int(np.size(b.item.value)) for b in parameters if isinstance(b.item, Node))
-        of = f" of {numbers:,} numbers" if numbers else ""
+        of = f" of {numbers:,} number{'s' * (numbers != 1)}" if numbers else ""
         yield f"{len(parameters):,} parameter{'s' * (len(parameters) != 1)}{of}"
 
 
@@ -141,20 +142,17 @@ def _grid(rows: Sequence[Sequence[str]], theme: Theme, named: bool) -> str:
 
 def _bars(shares: Sequence[float], theme: Theme) -> str:
     """A histogram, drawn as cells: characters for bars are missing in many fonts."""
-    cells = []
-    for share in shares:
-        height = round(share * _TALLEST) or (1 if share else 0)
-        bar = (
-            f'{_TIGHT}<TR><TD FIXEDSIZE="TRUE" WIDTH="{_BAR}" HEIGHT="{height}" '
-            f'BGCOLOR="{theme.bars}"></TD>'
-            "</TR></TABLE>"
-        )
-        inner = bar if height else ""
-        cells.append(
-            f'<TD FIXEDSIZE="TRUE" WIDTH="{_BAR + 1}" HEIGHT="{_TALLEST}" VALIGN="BOTTOM">'
-            f"{inner}</TD>"
-        )
-    return f"{_TIGHT}<TR>{''.join(cells)}</TR></TABLE>"
+    return f"{_TIGHT}<TR>{''.join(_bar(share, theme) for share in shares)}</TR></TABLE>"
+
+
+def _bar(share: float, theme: Theme) -> str:
+    """A bar that stands on the ground: what is above it is a cell too."""
+    height = round(share * _TALLEST) or (1 if share else 0)
+    size = f'<TD FIXEDSIZE="TRUE" WIDTH="{_BAR}" HEIGHT='
+    above = f'<TR>{size}"{_TALLEST - height}"></TD></TR>' if height < _TALLEST else ""
+    bar = f'<TR>{size}"{height}" BGCOLOR="{theme.bars}"></TD></TR>' if height else ""
+    column = f"{_TIGHT}{above}{bar}</TABLE>"
+    return f'<TD FIXEDSIZE="TRUE" WIDTH="{_BAR + 1}" HEIGHT="{_TALLEST}">{column}</TD>'
 
 
 def _verdict(check: NodeCheck, several: bool, theme: Theme) -> str:
@@ -171,15 +169,18 @@ def _verdict(check: NodeCheck, several: bool, theme: Theme) -> str:
 
 def _table(rows: Iterable[str]) -> str:
     """Rows below one another."""
-    cells = "".join(f"<TR><TD>{row}</TD></TR>" for row in rows)
+    cells = "".join(f'<TR><TD CELLPADDING="1">{row}</TD></TR>' for row in rows)
     return f"{_TIGHT}{cells or '<TR><TD></TD></TR>'}</TABLE>"
 
 
 def _title(text: str, theme: Theme) -> str:
-    return f'<FONT COLOR="{theme.ink}"><B>{marked_up(text)}</B></FONT>'
+    shown = marked_up(shortened(text, _LONGEST_TITLE))
+    return f'<FONT COLOR="{theme.ink}"><B>{shown}</B></FONT>'
 
 
 def _digits(text: str, theme: Theme, colour: str = "", bold: bool = False) -> str:
+    if not text:
+        return ""  # markup without content is none for Graphviz
     content = f"<B>{marked_up(text)}</B>" if bold else marked_up(text)
     return f'<FONT FACE="{_DIGITS}" POINT-SIZE="10" COLOR="{colour or theme.ink}">{content}</FONT>'
 

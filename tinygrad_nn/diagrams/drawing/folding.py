@@ -11,16 +11,18 @@ import re
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import cast
 
 from ..._scope import Scope
-from ...autograd.recording import source_line
+from ...autograd.recording import SourceLine, source_line
 from .scene import Box, Kind, Scene
 
-__all__ = ["Cluster", "Group", "folded"]
+__all__ = ["Cluster", "Group", "folded", "matches"]
 
 _DEEPEST = 30  # scopes within one another that are still drawn as frames
 _PARTS = 30  # of a computation that has nothing else to be folded by
 _MANY_LINES = 500
+_LONGEST_UNIT = 24  # of what repeats
 
 
 @dataclass(eq=False)
@@ -86,16 +88,14 @@ def folded(
     deepest = _DEEPEST if depth is None else depth
     kept_closed = set()
     for path, cluster in clusters.items():
-        cluster.closed = len(path) > deepest or _matches(path, collapse)
+        cluster.closed = len(path) > deepest or matches(path, collapse)
         if cluster.closed:
             kept_closed.add(cluster)
     if max_nodes is not None and _visible(root) > max_nodes:
         for cluster in clusters.values():
             cluster.closed = True
-        for in_a_row in (True, False):
-            if in_a_row or _visible(root) > max_nodes:
-                for cluster in (root, *clusters.values()):
-                    cluster.items = _without_repeats(cluster, in_a_row)
+        for cluster in (root, *clusters.values()):
+            cluster.items = _without_repeats(cluster.items, scene)
         _open_levels(root, [c for c in clusters.values() if c not in kept_closed], max_nodes)
         if _visible(root) > max_nodes:
             root.items = _by_line(root, scene)
@@ -121,7 +121,8 @@ def _tree(boxes: Iterable[Box]) -> tuple[Cluster, dict[Scope, Cluster]]:
     return root, clusters
 
 
-def _matches(path: Scope, patterns: Sequence[str]) -> bool:
+def matches(path: Scope, patterns: Sequence[str]) -> bool:
+    """Whether a scope has one of these names or paths, or fits a pattern."""
     whole = "/".join(path)
     return any(
         name == pattern or fnmatch.fnmatchcase(name, pattern)
@@ -160,14 +161,14 @@ def _closed(item: Item) -> Item:
 def _gathered(
     items: Sequence[Item],
     keys: Sequence[Hashable],
-    group: Callable[[Item, int], Group],
+    group: Callable[[Hashable, Item], Group],
 ) -> list[Item]:
     """Items with those of one key, where there are several, as one group in the first's place.
 
     Args:
         items: what there is.
         keys: of each; None for one that stays by itself.
-        group: makes the group, which is empty yet, for its first item and their number.
+        group: makes the group, which is empty yet, for a key and its first item.
     """
     counts = Counter(keys)
     groups: dict[Hashable, Group] = {}
@@ -177,7 +178,7 @@ def _gathered(
             kept.append(item)
             continue
         if key not in groups:
-            groups[key] = group(item, counts[key])
+            groups[key] = group(key, item)
             kept.append(groups[key])
         groups[key].boxes += _boxes_of(item)
     return kept
@@ -189,28 +190,66 @@ def _boxes_of(item: Item) -> Iterable[Box]:
     return item.boxes if isinstance(item, Group) else [item]
 
 
-def _without_repeats(cluster: Cluster, in_a_row: bool) -> list[Item]:
-    """What is in a scope, with scopes in it that are alike as one; only those in a row, or all."""
-    keys: list[Hashable] = []
-    before, row = None, 0
-    for item in cluster.items:
-        key = None
-        if isinstance(item, Cluster):
-            content = Counter(
-                (b.kind, _unnumbered(b.title), b.shape)
-                for b in item.boxes()
-                if b.kind not in (Kind.INPUT, Kind.CONSTANT)  # what is the first one's alone
-            )
-            key = _unnumbered(item.name), frozenset(content.items())
-            row += key != before
-            before = key
-        keys.append(None if key is None else (key, row if in_a_row else 0))
+def _without_repeats(items: Sequence[Item], scene: Scene) -> list[Item]:
+    """What is in a scope, with a unit that repeats, such as a layer and its activation, as one."""
+    steps = [i for i in items if not isinstance(i, Box) or i.kind in (Kind.OPERATION, Kind.OUTPUT)]
+    signs = [_sign(item) for item in steps]
+    unit: dict[Item, Hashable] = {}
+    titles: dict[Hashable, Group] = {}
+    at = 0
+    while at < len(steps):
+        length, times = _repetition(signs, at)
+        if times > 1:
+            names = [_unnumbered(_name_of(item)) for item in steps[at : at + length]]
+            path = _scope_of(steps[at])
+            titles[at] = Group(" → ".join(names), path, [], times)
+            unit.update(dict.fromkeys(steps[at : at + length * times], at))
+        at += length * times
+    _join_leaves(items, unit, scene)
+    return _gathered(items, [unit.get(item) for item in items], lambda key, _: titles[key])
 
-    def group(item: Item, count: int) -> Group:
-        path = item.path if isinstance(item, Cluster) else item.scope
-        return Group(_unnumbered(path[-1]), path[:-1], [], count)
 
-    return _gathered(cluster.items, keys, group)
+def _repetition(signs: Sequence[Hashable], at: int) -> tuple[int, int]:
+    """The unit that repeats from here on: its length, and how often it is there."""
+    best = (1, 1)
+    for length in range(1, _LONGEST_UNIT + 1):
+        unit, times = signs[at : at + length], 1
+        while signs[at + times * length : at + (times + 1) * length] == unit:
+            times += 1
+        if times > 1 and length * times > best[0] * best[1]:
+            best = (length, times)
+    return best
+
+
+def _join_leaves(items: Iterable[Item], groups: dict[Item, Hashable], scene: Scene) -> None:
+    """Let leaves that only one group uses be part of it."""
+    home = {box: key for item, key in groups.items() for box in _boxes_of(item)}
+    users: dict[Box, set[Hashable]] = {}
+    for link in scene.links:
+        users.setdefault(link.source, set()).add(home.get(link.target))
+    for item in items:
+        if isinstance(item, Box) and item.kind not in (Kind.OPERATION, Kind.OUTPUT):
+            keys = users.get(item, set())
+            if len(keys) == 1 and None not in keys and not (item.kind is Kind.INPUT and item.title):
+                groups[item] = keys.pop()
+
+
+def _sign(item: Item) -> Hashable:
+    """What makes an item like another one."""
+    content = Counter(
+        (b.kind, _unnumbered(b.title), b.shape)
+        for b in _boxes_of(item)
+        if b.kind not in (Kind.INPUT, Kind.CONSTANT)  # what is the first one's alone
+    )
+    return _unnumbered(_name_of(item)), frozenset(content.items())
+
+
+def _name_of(item: Item) -> str:
+    return item.name if isinstance(item, Cluster) else item.title
+
+
+def _scope_of(item: Item) -> Scope:
+    return item.path[:-1] if isinstance(item, Cluster) else item.scope
 
 
 def _unnumbered(name: str) -> str:
@@ -222,26 +261,19 @@ def _by_line(root: Cluster, scene: Scene) -> list[Item]:
     """The operations of each line of the user's as one, with the leaves that only they use."""
     if len({box.site for box in scene.boxes}) > _MANY_LINES:
         return root.items
-    loose = [i for i in root.items if isinstance(i, Box)]
-    line: dict[Box, Hashable] = {}
-    for box in loose:
-        if box.site is not None and box.kind in (Kind.OPERATION, Kind.CONSTANT):
-            line[box] = source_line(box.site)
-    users: dict[Box, set[Hashable]] = {}
-    for link in scene.links:
-        users.setdefault(link.source, set()).add(line.get(link.target))
-    for box in loose:
-        if box.kind in (Kind.INPUT, Kind.PARAMETER) and len(users.get(box, ())) == 1:
-            line[box] = next(iter(users[box]))
+    line: dict[Item, Hashable] = {}
+    for item in root.items:
+        boxes = [] if isinstance(item, Cluster) else _boxes_of(item)
+        found = {source_line(b.site) for b in boxes if b.site and b.kind is Kind.OPERATION}
+        if len(found) == 1:
+            line[item] = found.pop()
+    _join_leaves(root.items, line, scene)
 
-    sites = {line[box]: box.site for box in loose if box in line and box.site is not None}
-    keys = [line.get(item) if isinstance(item, Box) else None for item in root.items]
+    def group(key: Hashable, _: Item) -> Group:
+        where = cast(SourceLine, key)
+        return Group(where.text or f"line {where.line}", (), [])
 
-    def group(item: Item, count: int) -> Group:
-        where = source_line(sites[line[item]]) if isinstance(item, Box) else None
-        return Group("" if where is None else where.text or f"line {where.line}", (), [])
-
-    return _gathered(root.items, keys, group)
+    return _gathered(root.items, [line.get(item) for item in root.items], group)
 
 
 def _in_parts(root: Cluster, parts: int) -> list[Item]:

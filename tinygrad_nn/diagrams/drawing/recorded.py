@@ -1,6 +1,6 @@
 """Scenes of recordings: nodes, values and gradients, and the walk backward beside them."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any
 
@@ -15,29 +15,36 @@ from ...verify.nodes import NodeCheck
 from ..labels import shape_text, shortened, static_text
 from .scene import NOT_RUN, Box, Details, Kind, Link, Scene, innermost_common
 
-__all__ = ["recorded_scene", "with_backward"]
+__all__ = ["both_passes", "gradients_in", "recorded_scene"]
+
+
+Gradients = Mapping[Node, Array | None]
+
+
+def gradients_in(graph: Graph, seeds: Mapping[Node, Array]) -> Gradients:
+    """The gradient of each node that can have one; None where nothing was sent back to it."""
+    arrived = gradients(plan(list(seeds)), list(seeds.items()))
+    return {node: arrived.get(node) for node in graph.nodes if node.tracked}
 
 
 def recorded_scene(
     graph: Graph,
-    seeds: Mapping[Node, Array],
+    arrived: Gradients,
     checks: Mapping[Node, NodeCheck],
-    forward: Graph | None = None,
+    forward: Collection[Node] | None = None,
 ) -> Scene:
     """The scene of a recording.
 
     Args:
         graph: what to draw.
-        seeds: the cotangents of the outputs that gradients start from.
+        arrived: the gradient of each node that can have one.
         checks: verdicts on gradients.
-        forward: the part of the graph that is the forward pass, where both passes are drawn.
+        forward: the nodes of the forward pass, where both passes are drawn.
     """
-    arrived = gradients(plan(list(seeds)), list(seeds.items()))
     boxes: list[Box] = []
     links: list[Link] = []
     of: dict[Node, Box] = {}
     places = _places(graph)
-    first_pass = set(forward.nodes) if forward else None
     for node in graph.nodes:
         box = Box(
             _kind(node, graph), _title(node), places[node], shape_text(node.value), node.site, node
@@ -45,7 +52,7 @@ def recorded_scene(
         of[node] = box
         for i in node.inputs:
             if isinstance(i, Node):
-                crosses = first_pass is not None and i in first_pass and node not in first_pass
+                crosses = forward is not None and i in forward and node not in forward
                 links.append(Link(of[i], box, crosses))
             else:
                 constant = Box(Kind.CONSTANT, "", places[node], shape_text(i), node.site, i)
@@ -56,29 +63,54 @@ def recorded_scene(
     def details(box: Box) -> Details:
         if not isinstance(box.item, Node):
             return Details(notes=("None",)) if box.item is None else Details(value=box.item)
-        both = first_pass is None or box.item in first_pass  # d a has no gradient of its own
-        return _details(box.item, box.kind, arrived if both else None, checks.get(box.item))
+        return _details(box.item, box.kind, arrived, checks.get(box.item))
 
     return Scene(boxes, links, details, {of[node]: check for node, check in checks.items()})
 
 
-def with_backward(graph: Graph, seeds: Mapping[Node, Array]) -> Graph:
-    """A recording with the walk backward recorded as well, each gradient made by its rules."""
-    starts = [(root, _seed(root, seed)) for root, seed in seeds.items()]
-    visit = plan(list(seeds))
-    newest = graph.nodes[-1].number
+def both_passes(
+    graph: Graph, seeds: Mapping[Node, Array], checks: Mapping[Node, NodeCheck]
+) -> Scene:
+    """The scene of a recording with the walk backward, each gradient made by its rules.
+
+    The recording is copied, with its inputs as if they needed gradients: only so is it recorded
+    where the backward pass uses them. What they would receive themselves is not drawn.
+    """
+    twins: dict[Node, Node] = {}
+    for node in graph.nodes:
+        twins[node] = _twin(node, twins)
+    starts = [(twins[root], _seed(root, seed)) for root, seed in seeds.items()]
+    visit, newest = plan([root for root, _ in starts]), max(t.number for t in twins.values())
     with enable_grad(), np.errstate(all="ignore"):
         found = list(_recorded_walk(visit, starts))
-        if not all(np.all(np.isfinite(g.numpy())) for _, g in found):
+        if not all(np.all(np.isfinite(_node(g).value)) for _, g in found):
             with scope("backward"):  # with the guard, as `backward` itself walks then
                 found = list(gradients(visit, starts, wrap=Tensor._of).items())
-    ends = []
+    wanted = {twin for node, twin in twins.items() if node.tracked}
+    ends: dict[Node, None] = {}
     for node, g in found:
-        if g._node.name is None and g._node.number > newest:
-            g._node.name = f"d {_title(node)}"
-        if node.primitive is None:
-            ends.append(g._node)
-    return Graph([*graph.outputs, *dict.fromkeys(ends)])
+        gradient = _node(g)
+        if gradient.name is None and gradient.number > newest:
+            gradient.name = f"d {_title(node)}"
+        if node.primitive is None and node in wanted:
+            ends[gradient] = None
+    drawn = Graph([*(twins[root] for root in graph.outputs), *ends])
+    arrived = {twins[node]: g for node, g in gradients_in(graph, seeds).items()}
+    verdicts = {twins[node]: check for node, check in checks.items()}
+    return recorded_scene(drawn, arrived, verdicts, set(twins.values()))
+
+
+def _twin(node: Node, twins: Mapping[Node, Node]) -> Node:
+    """A copy of a node, which can have a gradient if its numbers can."""
+    inputs = tuple(twins[i] if isinstance(i, Node) else i for i in node.inputs)
+    tracked = node.tracked or (node.primitive is None and node.value.dtype.kind == "f")
+    twin = Node(node.value, node.primitive, inputs, node.static, tracked, node.scope, node.site)
+    twin.name, twin.leaf = node.name, node.leaf
+    return twin
+
+
+def _node(g: Any) -> Node:
+    return g._node if isinstance(g, Tensor) else Node(np.asarray(g))
 
 
 def _recorded_walk(
@@ -124,22 +156,25 @@ def _title(node: Node) -> str:
 
 
 def _places(graph: Graph) -> dict[Node, Scope]:
-    """The scope that each node is drawn in; a leaf stands where all its users are."""
+    """The scope that each node is drawn in; a parameter stands where all its users are."""
     users: dict[Node, list[Scope]] = {}
     for node in graph.nodes:
         for parent in node.parents:
             users.setdefault(parent, []).append(node.scope)
     return {
         node: node.scope
-        if node.primitive is not None or node.scope or node not in users
+        if node.primitive is not None or node.scope or node not in users or _is_data(node)
         else innermost_common(users[node])
         for node in graph.nodes
     }
 
 
-def _details(
-    node: Node, kind: Kind, arrived: Mapping[Node, Array] | None, check: NodeCheck | None
-) -> Details:
+def _is_data(node: Node) -> bool:
+    """Whether a leaf is what a model is given: somebody named it, and it is not trained."""
+    return node.name is not None and node.leaf is None
+
+
+def _details(node: Node, kind: Kind, arrived: Gradients, check: NodeCheck | None) -> Details:
     notes = []
     if node.primitive is not None:
         named = [node.primitive.name] if node.name else []
@@ -149,9 +184,9 @@ def _details(
         notes.append(kind.value)
     dtype = node.value.dtype
     notes.append(shape_text(node.value) + ("" if dtype == np.float64 else f" {dtype}"))
-    if arrived is None:
+    if node not in arrived:  # it can have no gradient
         return Details(tuple(notes), node.value)
-    gradient = arrived.get(node)
+    gradient = arrived[node]
     collected = node.leaf.grad if node.leaf is not None else None
     return Details(
         tuple(notes),
