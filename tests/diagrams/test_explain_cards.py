@@ -61,7 +61,7 @@ def test_a_composed_function_lists_the_rows_that_it_records():
     parts = [p.name for p in tnn.explain(tnn.losses.mean_squared_error).parts]
     assert parts == ["numpy.subtract", "numpy.square", "numpy.mean"]
     assert "Composed of rows: matmul." in tnn.explain(np.dot).text
-    assert [p.name for p in tnn.explain(np.linalg.norm).parts] == ["tinygrad_nn.norm"]
+    assert [p.name for p in tnn.explain(np.linalg.norm).parts] == ["the row norm"]
 
 
 # --- domains, kinks and conventions -----------------------------------------------------------
@@ -227,3 +227,26 @@ def test_arguments_that_do_not_fit_are_refused():
         tnn.explain(tnn.losses.huber, np.ones(2))
     with pytest.raises(ArgumentError, match="are for Tensors"):
         tnn.explain(np.tanh, parameter="x")
+
+
+@pytest.mark.parametrize("function", [np.divide, np.power])
+def test_what_depends_on_the_other_argument_is_not_told_as_one_number(function):
+    told = " ".join(tnn.explain(function).conventions)
+    assert "may have no finite value" in told
+    assert "∞" not in told.split("may have")[0]
+
+
+def test_a_power_has_a_value_for_negative_bases_too():
+    assert "any a where b is a whole number" in tnn.explain(np.power).domain[0]
+    assert "whole" not in tnn.explain(np.divide).domain[0]
+
+
+@pytest.mark.parametrize("arguments", [("abc",), (1.0, 2.0)])
+def test_arguments_that_a_function_does_not_take_are_refused(arguments):
+    with pytest.raises(ArgumentError, match=r"explain: expected .* of numpy\.tanh after it"):
+        tnn.explain(np.tanh, *arguments)
+
+
+def test_only_functions_that_can_be_called_are_suggested():
+    for name in tnn.explain(np.linalg.eig).suggestions:
+        assert name.startswith("numpy.")

@@ -492,3 +492,26 @@ def test_numbers_are_readable_on_every_colour(opened, theme):
     assert page.locator("#panel td.negative").count()
     assert page.locator("#panel td.positive").count()
     assert page.evaluate(CONTRAST) >= 4.5
+
+
+NUMBERS = {"a": 2, "b": -3, "g": 1.5, "y": 0.25}
+
+
+@pytest.mark.parametrize(
+    ("formula", "text"),
+    [
+        ("g·[b > a], half at a tie", "1.5·[(−3) > 2], half at a tie"),
+        ("g where a is finite", "1.5 where a is finite"),
+        ("eᵃ − 1", "e^(2) − 1"),
+        ("g·b·aᵇ⁻¹", "1.5·(−3)·2^((−3)−1)"),
+        ("g / 3y²", "1.5 / (3·0.25²)"),
+        ("max(a, b)", "max(2, −3)"),
+        ("a mod b", "2 mod (−3)"),
+        ("log₂(2ᵃ + 2ᵇ)", "log₂(2^(2) + 2^(−3))"),
+        ("−g·sin a", "−1.5·sin 2"),
+    ],
+)
+def test_numbers_stand_in_the_places_of_letters_and_not_in_words(opened, formula, text):
+    graph = tnn.Graph([tnn.Tensor(2.0, requires_grad=True) * 3.0])
+    page = opened(graph)
+    assert page.evaluate("([f, n]) => substituted(f, n)", [formula, NUMBERS]) == text

@@ -162,3 +162,22 @@ def test_a_parameter_that_is_not_used_is_noted(data):
     note = notes_of(run(model, *data))["No gradient"]
     assert note.where == "forgotten"
     assert note.seen == "the loss does not depend on it"
+
+
+def test_data_that_are_not_finite_are_to_blame_for_all_else(data):
+    X, y = data
+    X[3, 1] = np.nan
+    notes = notes_of(run(stack(1, 4, tnn.activations.relu), X, y, epochs=3))
+    assert [*notes] == ["The data are not finite"]
+    assert notes["The data are not finite"].seen.startswith("1 of 120 numbers")
+
+
+def test_outputs_that_are_not_numbers_give_no_class(data):
+    X, y = data
+    model = stack(1, 4, tnn.activations.tanh)
+    record = run(model, X, y)
+    model.layers[0].weights.data = np.full((2, 4), np.nan)
+    record.add(np.nan)
+    page = tnn.diagrams.training_report(record).html
+    assert "0 of 60 right (0.0%); 60 have no class" in page
+    assert "all 8 not finite" in page

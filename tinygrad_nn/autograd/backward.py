@@ -53,11 +53,16 @@ def starting_gradient(where: str, root: Node) -> Array:
     """
     if root.seed is not None:
         return root.seed
-    if not root.tracked or root.value.size != 1:
+    if not root.tracked:
         raise GradientError(
-            f"{where}: expected a scalar to start from, which depends on a Tensor that requires a "
-            f"gradient; got {root.described}; call .backward(gradient) first, or reduce it with "
-            f".sum()"
+            f"{where}: expected a result that depends on a Tensor that requires a gradient; got "
+            f"{root.described}, which does not; make one with Tensor(..., requires_grad=True), "
+            f"outside no_grad()"
+        )
+    if root.value.size != 1:
+        raise GradientError(
+            f"{where}: expected a scalar to start from; got {root.described}; call "
+            f".backward(gradient) first, or reduce it with .sum()"
         )
     return np.ones_like(root.value)
 

@@ -103,6 +103,7 @@ def draw(
         if check or backward:
             seeds |= _starts(graph, check)
         checks = check_nodes(graph, seeds[graph.outputs[0]]) if check else {}
+        checks = {n: found for n, found in checks.items() if n.value.size}  # or nothing was checked
         if backward:
             scene = both_passes(graph, seeds, checks)
         else:

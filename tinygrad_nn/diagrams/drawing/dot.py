@@ -1,6 +1,6 @@
 """From a folded scene to DOT text."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -176,6 +176,18 @@ class _Drawing:
 
     # --- legend -------------------------------------------------------------------------------
 
+    def _verdict_samples(self) -> Iterator[tuple[str, dict[str, str]]]:
+        """An outline for each kind of verdict that there is."""
+        told = {self.theme.right: "gradient right", self.theme.wrong: "gradient wrong"}
+        for check in self.scene.checks.values():
+            colour = verdict_colour(check, self.theme)
+            name = told.pop(colour, None) if colour in told else None
+            if colour == self.theme.doubtful and "" not in told:
+                told[""], name = "", "not decided"
+            if name is not None:
+                width = "1.5" if check.right else "4"
+                yield name, self.theme.box(Kind.OPERATION) | {"color": colour, "penwidth": width}
+
     def _add_legend(self, drawing: "Digraph") -> None:
         """A sample of each kind of box that there is, in a frame of its own."""
         kinds = {Kind.GROUP if isinstance(i, Group) else i.kind for i in self.names}
@@ -183,6 +195,9 @@ class _Drawing:
         if self.highlighted:
             marked = self._emphasis(self.highlighted)
             samples.append(("highlighted", self.theme.box(Kind.OPERATION) | marked))
+        samples += self._verdict_samples()
+        if any(link.backward for link in self.scene.links):
+            samples.append(("dashed: used by the backward pass", {"shape": "plaintext"}))
         if len(samples) == 1:
             return
         small = {"fontsize": "9", "height": "0.25", "fontcolor": self.theme.ink}

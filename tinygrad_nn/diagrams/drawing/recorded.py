@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from .scene import NOT_RUN, Box, Details, Kind, Link, Scene, innermost_common
 __all__ = ["both_passes", "gradients_in", "recorded_scene"]
 
 
-Gradients = Mapping[Node, Array | None]
+Gradients: TypeAlias = Mapping[Node, Array | None]
 
 
 def gradients_in(graph: Graph, seeds: Mapping[Node, Array]) -> Gradients:

@@ -33,10 +33,12 @@ _ROW = (
     "incoming gradient g."
 )
 _NOT_CALLED = (
-    "A function of yours. With its arguments after it, as in explain(f, x), this card shows which "
-    "rows of the table it is composed of."
+    "It is not in the table itself. With its arguments after it, as in explain(f, x), this card "
+    "shows which rows of the table it is composed of."
 )
-_NOTHING_RECORDED = "A function of yours. No gradient flows from these arguments to its result."
+_NOTHING_RECORDED = (
+    "It is not in the table, and no gradient flows from these arguments to its result."
+)
 _TRAITS = {
     Trait.ELEMENTWISE: "acts on each element by itself",
     Trait.LINEAR: "linear: its derivative is the same everywhere",
@@ -156,10 +158,15 @@ def _entry(of: Callable[..., Any]) -> Any:
 def _call(of: Callable[..., Any], values: Sequence[Any]) -> tuple[Node, ...]:
     if not values:
         return ()
+    if isinstance(of, np.ufunc) and len(values) > of.nin:
+        raise ArgumentError(
+            f"explain: expected at most {of.nin} arguments of {printable(_name(of))} after it; got "
+            f"{len(values)}; give its arrays alone"
+        )
     try:
         return recorded(of, values)
     except TypeError as error:
-        if "argument" in str(error) and not isinstance(error, TinygradNNError):
+        if not isinstance(error, TinygradNNError):
             raise ArgumentError(
                 f"explain: expected the arguments of {printable(_name(of))} after it; got "
                 f"{len(values)}: {error}; give its arrays, as in explain(np.matmul, a, b)"
@@ -185,7 +192,8 @@ def _of_row(row: Primitive, made: Sequence[Node]) -> Card:
 def _part(row: Primitive) -> Part:
     cells = zip(arguments(row), row.derivatives, strict=False)
     return Part(
-        row.qualified_name,
+        # Rows of this package's own are met by way of NumPy, and have no name to call them by.
+        row.qualified_name.replace(f"{_PACKAGE}.", "the row "),
         row.formula,
         tuple((name, None if cell is None else cell.formula) for name, cell in cells),
     )
@@ -282,7 +290,8 @@ def _unknown(of: Callable[..., Any], values: Sequence[Any]) -> Card:
             return _composed(of, None, made, bool(values))
         if not ours:
             return Card(name, "composed", _NOTHING_RECORDED if values else _NOT_CALLED)
-    known = {n.rpartition(".")[2]: n for n in (*REWRITES, *TABLE)}
+    public = [n for n in (*TABLE, *REWRITES) if not n.startswith(f"{_PACKAGE}.")]
+    known = {n.rpartition(".")[2]: n for n in public}
     near = difflib.get_close_matches(name.rpartition(".")[2], known, n=3)
     return Card(
         name, "none",

@@ -57,9 +57,9 @@ def slopes(row: Primitive, arrays: Sequence[Any], static: dict[str, Any]) -> lis
         return [None] * (1 + row.arrays)
 
 
-def _is_finite(row: Primitive, k: int, value: float) -> tuple[bool, bool]:
+def _is_finite(row: Primitive, k: int, value: float, others: float = _OTHERS) -> tuple[bool, bool]:
     """Whether a row has a value and a slope where one argument is as given."""
-    points = [np.array(value if i == k else _OTHERS) for i in range(row.arrays)]
+    points = [np.array(value if i == k else others) for i in range(row.arrays)]
     y, *sent = slopes(row, points, row.calls[0].static)
     slope = sent[k]
     value_there = y is not None and bool(np.all(np.isfinite(y)))
@@ -92,6 +92,8 @@ def domains_in_words(row: Primitive) -> tuple[str, ...]:
     if row.arrays > 1 and all(domain == Domain() for domain, _, _ in found):
         return (f"all real {joined(names)}",)
     words = [_in_words(name, *known) for name, known in zip(names, found, strict=True)]
+    if row.arrays == 2 and found[0][0].low == 0 and _is_finite(row, 0, -_BEYOND, others=2.0)[0]:
+        words[0] += f", and any {names[0]} where {names[1]} is a whole number"
     everywhere = found == [(Domain(), False, False)]
     if everywhere and Trait.ELEMENTWISE in row.traits and _has_poles(row):
         words[0] += ", apart from its poles"
@@ -255,18 +257,27 @@ def _singular(row: Primitive) -> tuple[str, ...]:
         low, high = true_domain(row, k)[0][:2]
         ends = {e + 0.0 for e in (low, high, 0.0) if np.isfinite(e) and low <= e <= high}
         for end in sorted(ends):
-            points = [np.array(end if i == k else _OTHERS) for i in range(row.arrays)]
-            with np.errstate(all="ignore"):
-                if not np.all(row.singular(*points)):
-                    continue
-                slope = slopes(row, points, row.calls[0].static)[1 + k]
-            if slope is not None:
-                told.append(_infinite(names[k], end, float(slope)))
+            found = [_slope_at(row, k, end, others) for others in (_OTHERS, -_OTHERS, 2.0)]
+            values = {number(slope) for slope in found if slope is not None}
+            if values:
+                told.append(_not_finite(names[k], end, values))
     return tuple(told)
 
 
-def _infinite(name: str, end: float, slope: float) -> str:
+def _slope_at(row: Primitive, k: int, value: float, others: float) -> float | None:
+    """The slope by one argument at a point that the row calls singular; None at any other."""
+    points = [np.array(value if i == k else others) for i in range(row.arrays)]
+    with np.errstate(all="ignore"):
+        if row.singular is None or not np.all(row.singular(*points)):
+            return None
+        slope = slopes(row, points, row.calls[0].static)[1 + k]
+    return None if slope is None else float(slope)
+
+
+def _not_finite(name: str, end: float, slopes_there: set[str]) -> str:
+    is_one = len(slopes_there) == 1
+    what = f"is {slopes_there.pop()}" if is_one else "may have no finite value"
     return (
-        f"at {name} = {number(end)} the derivative by {name} is {number(slope)}, but 0 where the "
+        f"at {name} = {number(end)} the derivative by {name} {what}, but it is 0 where the "
         f"incoming gradient is 0"
     )

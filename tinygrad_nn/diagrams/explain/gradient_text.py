@@ -4,13 +4,21 @@ import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from ...verify.verdicts import Verdict
 from .paths import Path, Step, heading
 from .wording import at, number, printable
 
 if TYPE_CHECKING:
     from .gradient import GradientExplanation
 
-__all__ = ["abbreviated", "factors", "gradient_text", "numbers_text", "summary_of_paths"]
+__all__ = [
+    "abbreviated",
+    "difference",
+    "factors",
+    "gradient_text",
+    "numbers_text",
+    "summary_of_paths",
+]
 
 WIDTH = 100
 _SHOWN_STEPS = 20  # of a path; longer ones are abbreviated
@@ -47,7 +55,8 @@ def summary_of_paths(e: "GradientExplanation") -> str:
     if not e.complete:
         said = f"Below are the {open_} largest paths found" if open_ else "No open path was found"
     elif e.left_out:
-        said = f"Below are the {open_} largest of {e.found:,} paths"
+        them = f"are the {open_}" if open_ > 1 else "is the"
+        said = f"Below {them} largest of {e.found:,} paths"
     elif e.found:
         said = f"Below are all {e.found} paths" if e.found > 1 else "There is one path"
     else:
@@ -142,11 +151,17 @@ def _sums(e: "GradientExplanation") -> list[str]:
         rows.insert(1, ("… and the remaining paths together", rest, "total − listed"))
     rows.append(("gradient by backward", number(e.gradient, 6), ""))
     if e.numeric is not None and e.error is not None:
-        error = f"± {number(e.error, 2)}   {e.told}"
-        rows.append(("finite difference, in float64", number(e.numeric, 6), error))
+        rows.append(("finite difference, in float64", *difference(e)))
     first = max(len(row[0]) for row in rows)
     second = max(len(row[1]) for row in rows)
     return [f"{a:<{first}}  {b:>{second}}  {c}".rstrip() for a, b, c in rows]
+
+
+def difference(e: "GradientExplanation") -> tuple[str, str]:
+    """The finite difference, with its error and the verdict; or that there is none to trust."""
+    if e.numeric is None or e.error is None or (e.verdict is Verdict.UNSTABLE and not e.error):
+        return "none", e.told  # no step gave a number
+    return number(e.numeric, 6), f"± {number(e.error, 2)}   {e.told}"
 
 
 def _which(e: "GradientExplanation") -> str:

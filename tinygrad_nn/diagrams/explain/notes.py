@@ -40,7 +40,10 @@ def collected(node: Node, found: float, place: tuple[int, ...]) -> tuple[str, ..
     value = float(np.asarray(held)[place])
     if value == found or abs(value - found) <= 1e-5 * max(abs(value), abs(found)):
         return ()
-    return (f".grad holds {number(value)}: it adds up what every call of backward brought.",)
+    return (
+        f".grad holds {number(value)}: it adds up what every call of backward brought, from other "
+        f"results as well.",
+    )
 
 
 def uncertainty(found: Element | None) -> tuple[str, ...]:

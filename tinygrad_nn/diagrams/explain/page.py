@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from .card_text import facts_of
-from .gradient_text import abbreviated, factors, numbers_text, summary_of_paths
+from .gradient_text import abbreviated, difference, factors, numbers_text, summary_of_paths
 from .paths import Path, Step, heading
 from .wording import at, number, printable
 
@@ -113,8 +113,7 @@ def _sums(e: "GradientExplanation") -> list[tuple[str, str, str]]:
                 ("the remaining paths together", rest, ""), *rows]  # fmt: skip
     rows.append(("gradient by backward", number(e.gradient, 6), ""))
     if e.numeric is not None and e.error is not None:
-        told = f"± {number(e.error, 2)} {e.told}"
-        rows.append(("finite difference, in float64", number(e.numeric, 6), told))
+        rows.append(("finite difference, in float64", *difference(e)))
     return rows
 
 

@@ -14,22 +14,39 @@ function isPlainNumber(text) {
   return /^[\d.]+$/.test(text);
 }
 
-// Puts numbers in the places of letters. A formula in words stays as it is.
+const FUNCTION_WORDS = new Set(["sin", "cos", "tan", "sinh", "cosh", "tanh", "arcsin", "arccos",
+  "arctan", "arsinh", "arcosh", "artanh", "exp", "ln", "log", "log₂", "log₁₀", "min", "max", "sign",
+  "trunc", "mod", "sinc"]);
+
+// Puts numbers in the places of letters, up to where a formula goes on in words.
 function substituted(formula, numbers) {
-  let text = "";
-  const tokens = formula.match(/[ᵃᵇˣʸ⁻⁺⁰¹²³⁴⁵⁶⁷⁸⁹]+|[\p{L}_]+[₀-₉]*|[\d.]+|\s+|./gu) || [];
+  const words = formula.match(/,? +(?!mod\b)\p{L}{3,}|\p{L}{3,}[₀-₉]*/gu) || [];
+  const first = words.find(word => !FUNCTION_WORDS.has(word.replace(/^,? +/, "")));
+  if (first) {
+    const place = formula.indexOf(first);
+    return place ? substituted(formula.slice(0, place), numbers) + formula.slice(place) : formula;
+  }
+  let text = "", open = false;
+  const tokens = formula.match(
+    /[ᵃᵇˣʸ⁻⁺⁰¹²³⁴⁵⁶⁷⁸⁹]+|(?:(?![ᵃᵇˣʸ])[\p{L}_])+[₀-₉]*|[\d.]+|\s+|./gu) || [];
+  const isRaised = token => token !== undefined && token[0] in RAISED;
   tokens.forEach((token, i) => {
-    if (token[0] in RAISED) {
+    if (isRaised(token)) {
       const lowered = [...token].map(c => RAISED[c]).join("");
       text += /[a-z]/.test(lowered) ? `^(${substituted(lowered, numbers)})` : token;
-      return;
+    } else if (token in numbers) {
+      const number = mathText(numbers[token]);
+      if (/\d/.test(text.at(-1) || "")) { // 2y is a product, and one factor of what is around it
+        text = text.replace(/[\d.]+$/, "($&·");
+        open = true;
+      }
+      const inside = /(^|[(,[]\s*)$/.test(text) && /^([,)\]]|$)/.test(
+        tokens.slice(i + 1).join("").trim());
+      text += isPlainNumber(number) || inside ? number : `(${number})`;
+    } else {
+      text += token;
     }
-    if (!(token in numbers)) { text += token; return; }
-    const number = mathText(numbers[token]), before = text.at(-1) || "";
-    const inside = /[(,[]\s*$/.test(text) && /^[,)\]]/.test(tokens.slice(i + 1).join("").trim());
-    const bare = isPlainNumber(number) || tokens.length === 1 || inside;
-    if (/\d/.test(before)) text += "·";
-    text += bare ? number : `(${number})`;
+    if (open && !isRaised(tokens[i + 1])) { text += ")"; open = false; }
   });
   return text;
 }

@@ -40,8 +40,8 @@ function mistakeBanner(computation, choose) {
   const mistaken = computation.orders.right.filter(id => computation.isMistaken(id));
   const parts = [el("h2", { text: "A classic mistake" }), told];
   if (!mistaken.length) {
-    parts.push(el("p", { class: "right", text: "Here it makes no difference: no value is used " +
-      "along ways of different length." }));
+    parts.push(el("p", { class: "right", text: "Here it makes no difference: whenever it " +
+      "visits a node, all parts of its gradient happen to have arrived." }));
     return parts;
   }
   const leaves = mistaken.filter(id => computation.isLeaf(id));

@@ -45,7 +45,9 @@ class Panel {
     const count = kind => nodes.filter(node => node.kind === kind).length;
     const list = el("ul", { class: "jumps" });
     const leaves = nodes.map((_, id) => id).filter(id => nodes[id].kind === "parameter");
-    for (const id of [...leaves.slice(0, 20), ...outputs]) list.append(el("li", {}, this.jump(id)));
+    for (const id of [...leaves.slice(0, 20), ...outputs]) {
+      list.append(el("li", {}, this.jump(id, true)));
+    }
     const operations = nodes.filter(node => node.operation).length;
     return [el("h2", { text: "Before the first step" }),
       el("p", { text: `${counted(count("parameter"), "parameter")}, ` +
@@ -56,10 +58,11 @@ class Panel {
       el("p", { text: "Press → to go on, Space to play, ? for all keys." }), list];
   }
 
-  jump(id) {
-    const { kind, title } = this.computation.nodes[id];
+  jump(id, isWhole = false) {
+    const { kind, title, scope } = this.computation.nodes[id];
+    const path = isWhole ? [...scope, title].join(" / ") : title;
     return el("button", { class: "link", onclick: () => this.actions.choose(id) },
-      name(title), ` (${kind})`);
+      name(path), ` (${kind})`);
   }
 
   chosenIndex(id) {

@@ -83,13 +83,13 @@ class Scopes {
     let from = 1;
     const label = run => {
       if (run.key.startsWith(`${at.key}.0.`)) {
-        run.name = `${from} to ${from + run.items.length - 1}`;
+        run.name = `nodes ${from} to ${from + run.items.length - 1}`;
         from += run.items.length;
         return;
       }
       const start = from;
       run.items.forEach(label);
-      run.name = `${start} to ${from - 1}`;
+      run.name = `nodes ${start} to ${from - 1}`;
     };
     items.forEach(label);
     return items;

@@ -23,8 +23,13 @@ def right(record: TrainingRecord, snapshots: Sequence[Snapshot]) -> list[str] | 
     if not isinstance(record.kind, Classes):
         return None
     total = len(record.kind.truth)
-    counts = [int(np.trace(s.confusion)) for s in snapshots if s.confusion is not None]
-    return [f"{count} of {total} right ({count / total:.1%})" for count in counts]
+    matrices = [s.confusion for s in snapshots if s.confusion is not None]
+    return [_told(int(np.trace(matrix)), int(matrix.sum()), total) for matrix in matrices]
+
+
+def _told(right: int, known: int, total: int) -> str:
+    rest = f"; {total - known} have no class, as their outputs are not numbers"
+    return f"{right} of {total} right ({right / total:.1%}){rest if known < total else ''}"
 
 
 def confusion(record: TrainingRecord, snapshots: Sequence[Snapshot], frames: Frames) -> str:

@@ -4,6 +4,8 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
+import numpy as np
+
 from .frames import number
 from .record import TrainingRecord
 from .snapshot import Snapshot
@@ -34,11 +36,29 @@ class Note(NamedTuple):
 
 def find_notes(record: TrainingRecord, snapshots: Sequence[Snapshot]) -> list[Note]:
     """Look for what goes wrong in training: in the losses, the gradients and the activations."""
+    strange = _data(record)
+    if strange:
+        return strange  # all else follows from that
     return [
         *_losses(record.losses),
         *_unused(record, snapshots),
         *_gradients(record, snapshots),
         *_activations(snapshots),
+    ]
+
+
+def _data(record: TrainingRecord) -> list[Note]:
+    """What is wrong with the data themselves."""
+    named = {"inputs": record.X, "truth": record.y}
+    return [
+        Note(
+            "The data are not finite",
+            name,
+            f"{int(np.sum(~np.isfinite(array))):,} of {array.size:,} numbers are infinite or NaN",
+            "to leave such samples out, or to fill in what is missing",
+        )
+        for name, array in named.items()
+        if array.dtype.kind == "f" and not np.isfinite(array).all()
     ]
 
 
@@ -49,8 +69,8 @@ def _losses(losses: Sequence[float]) -> Iterator[Note]:
             "The loss is not finite",
             "",
             f"first at epoch {bad}, where it is {number(losses[bad - 1])}",
-            "a smaller learning rate or clipped gradients help; tinygrad_nn.trace_nonfinite finds "
-            "the operation that made it",
+            "a smaller learning rate, clipped gradients, and tinygrad_nn.trace_nonfinite, which "
+            "finds the operation that made it",
         )
         return
     if len(losses) < _EPOCHS:
@@ -68,7 +88,7 @@ def _losses(losses: Sequence[float]) -> Iterator[Note]:
             "The loss rose again",
             "",
             f"it was {number(best)} at epoch {losses.index(best) + 1}, and ended at {number(last)}",
-            "a learning rate that is smaller, or shrinks with time, helps",
+            "a learning rate that is smaller, or shrinks with time",
         )
 
 
@@ -98,7 +118,7 @@ def _gradients(record: TrainingRecord, snapshots: Sequence[Snapshot]) -> Iterato
             "Exploding gradient",
             _listed([layer for layer in layers if broken[layer][first]]),
             f"the gradient is not finite, first seen at epoch {snapshots[first].epoch}",
-            "a smaller learning rate, smaller initial weights or clipped gradients help",
+            "a smaller learning rate, smaller initial weights or clipped gradients",
         )
     yield from _exploding(layers, measured, snapshots)
     yield from _vanishing(layers, measured, snapshots)
@@ -140,7 +160,7 @@ def _exploding(
             "Exploding gradient",
             _listed(found),
             f"its norm is up to {number(factor)} times that of the weights, {when}",
-            "a smaller learning rate, smaller initial weights or clipped gradients help",
+            "a smaller learning rate, smaller initial weights or clipped gradients",
         )
 
 
@@ -169,8 +189,7 @@ def _vanishing(
             "Vanishing gradient",
             _listed(found),
             f"its norm is down to {number(least)} of the largest of any layer, {when}",
-            "relu or tanh in place of sigmoid, initial weights of another size, or fewer layers "
-            "help",
+            "relu or tanh in place of sigmoid, initial weights of another size, or fewer layers",
         )
 
 
@@ -187,7 +206,7 @@ def _activations(snapshots: Sequence[Snapshot]) -> Iterator[Note]:
                 last.name,
                 f"{last.resting} of {last.units} units are 0 for every sample at the end; some "
                 f"have been since epoch {since}",
-                "a smaller learning rate or leaky_relu helps",
+                "a smaller learning rate, or leaky_relu",
             )
         if last.bounded and last.share > _SATURATED:
             since = known[_since([a.share > _SATURATED for a in run])].epoch
@@ -196,7 +215,7 @@ def _activations(snapshots: Sequence[Snapshot]) -> Iterator[Note]:
                 last.name,
                 f"{last.share:.0%} of its values are within 0.01 of an end, where the slope is "
                 f"nearly 0; more than half since epoch {since}",
-                "smaller initial weights, inputs of a common scale, or relu help",
+                "smaller initial weights, inputs of a common scale, or relu",
             )
 
 

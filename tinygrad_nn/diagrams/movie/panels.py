@@ -107,6 +107,8 @@ def _spread(
 def _told(h: Histogram, small: bool) -> str:
     if not h.size:
         return "no gradient"
+    if h.nonfinite == h.size:
+        return f"all {h.size} not finite"
     rest = f", {h.nonfinite} not finite" if h.nonfinite else ""
     zeros = f", {h.zeros} zeros" if h.zeros else ""
     first = f"norm {number(h.norm)}" if small else f"mean {number(h.mean)}, norm {number(h.norm)}"
