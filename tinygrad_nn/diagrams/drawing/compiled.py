@@ -3,7 +3,8 @@
 from ..._scope import Scope
 from ...compiler import CompiledStep, Equation, Value
 from ..labels import shortened, static_text
-from .scene import Box, Details, Kind, Link, Scene, innermost_common
+from ..places import innermost_common
+from .scene import Box, Details, Kind, Link, Scene
 
 __all__ = ["program_scene"]
 

@@ -153,9 +153,11 @@ def _open_levels(root: Cluster, clusters: Sequence[Cluster], max_nodes: int) -> 
 
 
 def _closed(item: Item) -> Item:
-    if isinstance(item, Cluster) and item.closed:
-        return Group(item.name, item.path[:-1], list(item.boxes()))
-    return item
+    if not (isinstance(item, Cluster) and item.closed):
+        return item
+    boxes = list(item.boxes())
+    # A box around one box would only hide its numbers.
+    return boxes[0] if len(boxes) == 1 else Group(item.name, item.path[:-1], boxes)
 
 
 def _gathered(

@@ -13,7 +13,8 @@ from ...autograd.backward import gradients, plan, walk
 from ...autograd.recording import enable_grad
 from ...verify.nodes import NodeCheck
 from ..labels import shape_text, shortened, static_text
-from .scene import NOT_RUN, Box, Details, Kind, Link, Scene, innermost_common
+from ..places import places_in
+from .scene import NOT_RUN, Box, Details, Kind, Link, Scene
 
 __all__ = ["both_passes", "gradients_in", "recorded_scene"]
 
@@ -44,7 +45,7 @@ def recorded_scene(
     boxes: list[Box] = []
     links: list[Link] = []
     of: dict[Node, Box] = {}
-    places = _places(graph)
+    places = places_in(graph)
     for node in graph.nodes:
         box = Box(
             _kind(node, graph), _title(node), places[node], shape_text(node.value), node.site, node
@@ -153,25 +154,6 @@ def _title(node: Node) -> str:
     if node.primitive is not None:
         return node.primitive.name
     return "parameter" if node.leaf is not None else "input"
-
-
-def _places(graph: Graph) -> dict[Node, Scope]:
-    """The scope that each node is drawn in; a parameter stands where all its users are."""
-    users: dict[Node, list[Scope]] = {}
-    for node in graph.nodes:
-        for parent in node.parents:
-            users.setdefault(parent, []).append(node.scope)
-    return {
-        node: node.scope
-        if node.primitive is not None or node.scope or node not in users or _is_data(node)
-        else innermost_common(users[node])
-        for node in graph.nodes
-    }
-
-
-def _is_data(node: Node) -> bool:
-    """Whether a leaf is what a model is given: somebody named it, and it is not trained."""
-    return node.name is not None and node.leaf is None
 
 
 def _details(node: Node, kind: Kind, arrived: Gradients, check: NodeCheck | None) -> Details:

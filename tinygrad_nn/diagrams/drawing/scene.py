@@ -10,7 +10,7 @@ from ..._typing import Array
 from ...autograd.recording import Site
 from ...verify.nodes import NodeCheck
 
-__all__ = ["NOT_RUN", "Box", "Details", "Kind", "Link", "Scene", "innermost_common"]
+__all__ = ["NOT_RUN", "Box", "Details", "Kind", "Link", "Scene"]
 
 NOT_RUN = "not run"  # in place of a gradient that nobody has computed
 
@@ -68,11 +68,3 @@ class Scene:
     links: Sequence[Link]
     details: Callable[[Box], Details] = _nothing
     checks: Mapping[Box, NodeCheck] = field(default_factory=dict)
-
-
-def innermost_common(scopes: Sequence[Scope]) -> Scope:
-    """The innermost scope that is around all of these."""
-    first, shared = scopes[0], 0
-    while all(len(s) > shared and s[shared] == first[shared] for s in scopes):
-        shared += 1
-    return first[:shared]

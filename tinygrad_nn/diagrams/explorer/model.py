@@ -15,6 +15,7 @@ from ...primitives import Primitive, Trait
 from ...primitives.primitive import parameters_of
 from ...verify.nodes import NodeCheck
 from ..flow import Flow, order_of_arrival
+from ..places import places_in
 from .arithmetic import arithmetic
 from .masks import held
 from .numbers import array_data, limit_for, number
@@ -48,6 +49,7 @@ class _Model:
         self.graph = graph
         self.seeds = {root: np.asarray(seed) for root, seed in seeds.items() if root.tracked}
         self.checks = checks
+        self.places = places_in(graph)
         self.ids = {node: i for i, node in enumerate(graph.nodes)}
         self.users: dict[Node, list[Node]] = {node: [] for node in graph.nodes}
         for node in graph.nodes:
@@ -106,7 +108,7 @@ class _Model:
         data: dict[str, Any] = {
             "title": _cut(str(node.name or "") or (row.name if row else self._kind(node)), _NAME),
             "kind": self._kind(node),
-            "scope": self._place(self._scope(node)),
+            "scope": self._place(self.places[node]),
             "tracked": node.tracked,
             "value": self._value(node),
             "inputs": [self._input(node, k, i) for k, i in enumerate(node.inputs)],
@@ -135,16 +137,6 @@ class _Model:
         if node.tracked:
             return "parameter"
         return "input" if node.name is not None or node.value.dtype.kind == "f" else "constant"
-
-    def _scope(self, node: Node) -> Scope:
-        """The scope a node is shown in; a leaf belongs where all its users are."""
-        places = [user.scope for user in self.users[node]]
-        if node.primitive is not None or not places:
-            return node.scope
-        shared = 0
-        while all(len(p) > shared and p[shared] == places[0][shared] for p in places):
-            shared += 1
-        return places[0][:shared]
 
     def _place(self, scope: Scope) -> int:
         return self.scopes.setdefault(scope, len(self.scopes))
