@@ -96,7 +96,8 @@ class _Drawing:
             graph |= {"splines": "line", "nslimit": "0.5", "nslimit1": "0.5", "mclimit": "0.1"}
         return {
             "graph_attr": graph,
-            "node_attr": {"margin": "0.12,0.06", "fontname": FONT, "fontsize": "11"},
+            # With room for readers whose fonts are wider than Helvetica.
+            "node_attr": {"margin": "0.18,0.06", "fontname": FONT, "fontsize": "11"},
             "edge_attr": {
                 "color": theme.line, "arrowsize": "0.7", "fontname": FONT, "fontsize": "9",
                 "fontcolor": theme.dim,
@@ -206,7 +207,7 @@ class _Drawing:
             with legend.subgraph() as row:
                 row.attr(rank="same")
                 for i, (text, look) in enumerate(samples):
-                    row.node(f"legend{i}", label=text, **look | small | {"margin": "0.08,0.03"})
+                    row.node(f"legend{i}", label=text, **look | small | {"margin": "0.12,0.03"})
                     if i:  # for their order
                         row.edge(f"legend{i - 1}", f"legend{i}", style="invis", minlen="0")
 

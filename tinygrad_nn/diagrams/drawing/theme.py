@@ -18,7 +18,7 @@ _OUTLINES = {
     Kind.CONSTANT: {"shape": "box", "style": "filled,dashed"},
     Kind.OPERATION: {"shape": "box", "style": "filled,rounded"},
     Kind.OUTPUT: {"shape": "box", "style": "filled,rounded", "peripheries": "2"},
-    Kind.GROUP: {"shape": "box3d", "style": "filled", "margin": "0.22,0.14"},
+    Kind.GROUP: {"shape": "box3d", "style": "filled", "margin": "0.34,0.14"},
 }
 
 
