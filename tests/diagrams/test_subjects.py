@@ -167,6 +167,18 @@ def test_numbers_and_gradients_can_be_left_out():
     assert "gradient" not in tnn.draw(loss, gradients=False).source
 
 
+def test_a_page_steps_backward_whether_backward_has_run_or_not():
+    def steps(page):
+        return re.search(r'"orders":\{"right":\[([^\]]*)\]', page)[1]
+
+    loss = some_loss()
+    before = steps(tnn.draw(loss).html)
+    loss.backward()
+    assert before == steps(tnn.draw(loss).html) != ""
+    x = tnn.Tensor([1.0, 2.0], requires_grad=True)
+    assert steps(tnn.draw(x * x).html) == ""  # no scalar, and nobody said what to start from
+
+
 def test_large_arrays_are_told_by_statistics_and_a_histogram():
     data = np.concatenate([np.zeros(30), np.linspace(-1, 1, 60), [np.nan] * 5, [np.inf] * 5])
     source = tnn.draw(tnn.Tensor(data, name="data")).source
@@ -203,6 +215,7 @@ def test_kinds_differ_in_outline_and_colour_and_stand_in_the_legend():
 
 def test_what_is_highlighted_is_marked_and_has_to_be_there():
     loss = some_loss()
+    assert tnn.draw(loss, highlight=None, collapse=None).source == tnn.draw(loss).source
     assert tnn.draw(loss, highlight=loss).source.count("penwidth=4") == 2  # and in the legend
     assert tnn.draw(loss, highlight=["hidden/weights"]).source.count("penwidth=4") == 2
     assert tnn.draw(loss, highlight="hidden").source.count("penwidth=4") > 3

@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+import numpy as np
+
 from .._typing import Array
 from ..autograd import Graph, Node, Tensor
 from ..autograd.backward import starting_gradient
@@ -35,7 +37,7 @@ def draw(
     direction: str = "TB",
     theme: str = "light",
     max_nodes: int | None = 150,
-    collapse: bool | str | Sequence[str] = (),
+    collapse: bool | str | Sequence[str] | None = (),
     highlight: Any = (),
 ) -> Diagram:
     """Draw a computation: what was computed, from what, with which values and gradients.
@@ -134,13 +136,16 @@ def _page(
 
     names = [str(output.name) for output in graph.outputs if output.name]
     title = ", ".join(names) or "computation"
+    scalars = [out for out in graph.outputs if out.tracked and out.value.size == 1]
+    # A page steps backward whether `backward` has run or not, where it can start by itself.
+    seeds = seeds or {out: np.ones_like(out.value) for out in scalars}
     # A light picture is the usual one; a page is then as light as its reader's system.
     fixed = None if theme == "light" else theme
     return explorer_page(graph, seeds, checks=checks, theme=fixed, title=title)
 
 
 def _folding(
-    collapse: bool | str | Sequence[str], max_nodes: int | None
+    collapse: bool | str | Sequence[str] | None, max_nodes: int | None
 ) -> tuple[Sequence[str], int | None]:
     """What to fold by name, and how many boxes to leave."""
     if max_nodes is not None and (not isinstance(max_nodes, int) or max_nodes < 1):
@@ -156,7 +161,9 @@ def _folding(
 
 
 def _listed(wanted: Any) -> list[Any]:
-    """What was asked for as a list, of which it may be the only member."""
+    """What was asked for as a list, of which it may be the only member; None is nothing."""
+    if wanted is None:
+        return []
     return list(wanted) if isinstance(wanted, Iterable) else [wanted]
 
 
