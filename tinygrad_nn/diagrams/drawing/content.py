@@ -45,7 +45,7 @@ def box_label(
         rows.append(_digits(f".grad {summary(details.collected)}", theme))
     if details.check is not None:
         several = details.value is not None and np.size(details.value) > 1
-        rows.append(_verdict(details.check, several, theme))
+        rows += ["", _verdict(details.check, several, theme)]
     return _table(rows)
 
 
@@ -168,8 +168,11 @@ def _verdict(check: NodeCheck, several: bool, theme: Theme) -> str:
 
 
 def _table(rows: Iterable[str]) -> str:
-    """Rows below one another."""
-    cells = "".join(f'<TR><TD CELLPADDING="1">{row}</TD></TR>' for row in rows)
+    """Rows below one another; an empty one is a gap."""
+    cells = "".join(
+        f'<TR><TD CELLPADDING="1">{row}</TD></TR>' if row else '<TR><TD HEIGHT="5"></TD></TR>'
+        for row in rows
+    )
     return f"{_TIGHT}{cells or '<TR><TD></TD></TR>'}</TABLE>"
 
 
