@@ -106,10 +106,28 @@ def test_a_compiled_step_is_drawn_in_its_phases(compiled):
     drawn = len(program.inputs) + len(program.constants) + len(program.equations)
     assert len(svg_nodes(diagram)) == drawn
     assert "layer_weights" in diagram.source
+    assert "label=<>" not in diagram.source
     with pytest.raises(ArgumentError, match="a compiled step without check"):
         tnn.draw(compiled, check=True)
     with pytest.raises(ArgumentError, match="compiled program"):
         diagram.html  # noqa: B018  the page is made when it is asked for
+
+
+def test_a_step_with_packed_parameters_is_drawn_without_empty_frames():
+    layer = tnn.nn.Dense(2, 3, rng=0, name="layer")
+    optimizer = tnn.optim.Adam(layer.parameters())
+
+    @tnn.compile
+    def step(X):
+        loss = layer(X).sum()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+
+    step(np.ones((4, 2)))
+    source = tnn.draw(step, collapse="update").source
+    assert "label=<>" not in source
+    assert "<B>update</B>" in source
 
 
 def test_the_backward_pass_is_drawn_beside_the_forward_pass():

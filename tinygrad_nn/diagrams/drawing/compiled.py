@@ -54,7 +54,8 @@ def _scope(equation: Equation) -> Scope:
     origin = equation.origin
     function = getattr(origin.function, "__name__", None)
     inner = (function,) if function and function not in origin.scope else ()
-    return (origin.phase, *origin.scope, *inner)
+    phase = (origin.phase,) if origin.phase else ()  # what unpacks the state belongs to none
+    return (*phase, *origin.scope, *inner)
 
 
 def _kind_of(value: Value) -> tuple[str, ...]:
