@@ -60,5 +60,5 @@ def scoped(function: F) -> F:
         finally:
             here.scope = around
 
-    within.is_scoped = True  # type: ignore[attr-defined]  # a function may hold whatever it likes
+    vars(within)["is_scoped"] = True  # so that Sequential does not name it twice
     return cast(F, within)

@@ -169,10 +169,10 @@ def test_a_comparison_is_found_again_and_a_mask_of_other_origin_is_held():
     (mask,) = masks(graph).values()
     assert mask.of is x._node
     assert mask.how is np.greater
-    assert held(graph) == []
+    assert held(graph, masks(graph)) == []
     outside = tnn.Graph([np.where(np.array([True, False, True]), x, 0.0)])
     assert masks(outside) == {}
-    assert held(outside) == [outside.outputs[0]]
+    assert held(outside, masks(outside)) == [outside.outputs[0]]
     logits = tnn.Graph([tnn.losses.binary_cross_entropy([0.0, 1.0, 1.0], x, from_logits=True)])
     assert masks(logits) == {}  # its weights were made from the mask as well: none moves alone
 

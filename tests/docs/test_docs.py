@@ -17,30 +17,29 @@ def blocks(language, text=README):
     return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
 
 
-@pytest.mark.parametrize("code", blocks("python"), ids=lambda code: code.split("\n")[0])
-def test_each_python_block_of_the_readme_runs(code, tmp_path):
+def run(code, folder):
+    """What a program prints that no warning stops."""
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", code],
-        cwd=tmp_path,
+        cwd=folder,
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout
-    assert "WRONG" not in done.stdout
+    return done.stdout
+
+
+@pytest.mark.parametrize("code", blocks("python"), ids=lambda code: code.split("\n")[0])
+def test_each_python_block_of_the_readme_runs(code, tmp_path):
+    printed = run(code, tmp_path)
+    assert printed
+    assert "WRONG" not in printed
 
 
 @pytest.mark.parametrize("code", blocks("python", SEEING), ids=["diagram", "report"])
 def test_what_the_page_on_seeing_shows_runs(code, tmp_path):
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", code],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+    run(code, tmp_path)
     assert len(list(tmp_path.iterdir())) == 1  # it writes what it says
 
 

@@ -78,6 +78,12 @@ class Node:
         what = self.primitive.name if self.primitive else self.name or "leaf"
         return f"<node {what} {getattr(self.value, 'shape', ())}>"
 
+    def remade(self, value: Array, inputs: tuple[Any, ...], tracked: bool) -> "Node":
+        """A node of the same operation, name and place on other inputs."""
+        node = Node(value, self.primitive, inputs, self.static, tracked, self.scope, self.site)
+        node.name, node.leaf = self.name, self.leaf
+        return node
+
     @property
     def described(self) -> str:
         """How an error speaks of this value."""

@@ -1,5 +1,6 @@
 """What is written on a node: shapes, calls, and values that stay readable at any size."""
 
+import math
 import re
 from typing import Any
 
@@ -8,8 +9,8 @@ import numpy as np
 from .._typing import Array
 
 __all__ = [
-    "as_text",
     "histogram",
+    "number",
     "numbers_of",
     "shape_text",
     "shortened",
@@ -24,9 +25,24 @@ _LONGEST = 48  # characters of a line
 _BINS = 12
 
 
-def as_text(value: Any) -> str:
+def _as_text(value: Any) -> str:
     """A number with four significant digits."""
     return f"{value:.4g}" if isinstance(value, (float, np.floating)) else str(value)
+
+
+def number(value: float, digits: int = 4) -> str:
+    """A number with a few significant digits.
+
+    Example:
+        >>> from tinygrad_nn.diagrams.labels import number
+        >>> number(-0.123456), number(2.0), number(float("nan"))
+        ('-0.1235', '2', 'NaN')
+    """
+    if math.isnan(value):
+        return "NaN"
+    if math.isinf(value):
+        return "∞" if value > 0 else "-∞"
+    return f"{value + 0.0:.{digits}g}"  # -0.0 + 0.0 is 0
 
 
 def shape_text(value: Any) -> str:
@@ -117,7 +133,7 @@ def static_text(static: dict[str, Any] | None) -> str:
 def _nested(value: Any) -> str:
     if isinstance(value, list):
         return "[" + ", ".join(map(_nested, value)) + "]"
-    return as_text(value)
+    return _as_text(value)
 
 
 def _short(value: Any) -> str:

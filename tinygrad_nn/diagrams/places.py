@@ -1,24 +1,33 @@
-"""Where a value is shown: the scope that computed it, or the one in which it is used."""
+"""What a value is called, and where it is shown: where it was computed, or where it is used."""
 
 from collections.abc import Sequence
 
 from .._scope import Scope
-from ..autograd import Graph, Node
+from ..autograd import Node
 
-__all__ = ["innermost_common", "places_in"]
+__all__ = ["innermost_common", "places_in", "title_of"]
 
 
-def places_in(graph: Graph) -> dict[Node, Scope]:
+def title_of(node: Node) -> str:
+    """The name that somebody gave a value, or that of its operation, or what kind of leaf it is."""
+    if node.name:
+        return str(node.name)
+    if node.primitive is not None:
+        return node.primitive.name
+    return "parameter" if node.leaf is not None else "input"
+
+
+def places_in(nodes: Sequence[Node]) -> dict[Node, Scope]:
     """The scope that each node is shown in; a parameter stands where all its users are."""
     users: dict[Node, list[Scope]] = {}
-    for node in graph.nodes:
+    for node in nodes:
         for parent in node.parents:
             users.setdefault(parent, []).append(node.scope)
     return {
         node: node.scope
         if node.primitive is not None or node.scope or node not in users or _is_data(node)
         else innermost_common(users[node])
-        for node in graph.nodes
+        for node in nodes
     }
 
 

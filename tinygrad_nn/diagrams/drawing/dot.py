@@ -179,15 +179,13 @@ class _Drawing:
 
     def _verdict_samples(self) -> Iterator[tuple[str, dict[str, str]]]:
         """An outline for each kind of verdict that there is."""
-        told = {self.theme.right: "gradient right", self.theme.wrong: "gradient wrong"}
-        for check in self.scene.checks.values():
-            colour = verdict_colour(check, self.theme)
-            name = told.pop(colour, None) if colour in told else None
-            if colour == self.theme.doubtful and "" not in told:
-                told[""], name = "", "not decided"
-            if name is not None:
-                width = "1.5" if check.right else "4"
-                yield name, self.theme.box(Kind.OPERATION) | {"color": colour, "penwidth": width}
+        theme = self.theme
+        found = {verdict_colour(check, theme) for check in self.scene.checks.values()}
+        told = {theme.right: "gradient right", theme.doubtful: "not decided", theme.wrong: "wrong"}
+        for colour, text in told.items():
+            if colour in found:
+                width = "1.5" if colour == theme.right else "4"
+                yield text, theme.box(Kind.OPERATION) | {"color": colour, "penwidth": width}
 
     def _add_legend(self, drawing: "Digraph") -> None:
         """A sample of each kind of box that there is, in a frame of its own."""

@@ -13,7 +13,7 @@ from ...autograd.backward import gradients, plan, walk
 from ...autograd.recording import enable_grad
 from ...verify.nodes import NodeCheck
 from ..labels import shape_text, shortened, static_text
-from ..places import places_in
+from ..places import places_in, title_of
 from .scene import NOT_RUN, Box, Details, Kind, Link, Scene
 
 __all__ = ["both_passes", "gradients_in", "recorded_scene"]
@@ -45,10 +45,15 @@ def recorded_scene(
     boxes: list[Box] = []
     links: list[Link] = []
     of: dict[Node, Box] = {}
-    places = places_in(graph)
+    places = places_in(graph.nodes)
     for node in graph.nodes:
         box = Box(
-            _kind(node, graph), _title(node), places[node], shape_text(node.value), node.site, node
+            _kind(node, graph),
+            title_of(node),
+            places[node],
+            shape_text(node.value),
+            node.site,
+            node,
         )
         of[node] = box
         for i in node.inputs:
@@ -92,7 +97,7 @@ def both_passes(
     for node, g in found:
         gradient = _node(g)
         if gradient.name is None and gradient.number > newest:
-            gradient.name = f"d {_title(node)}"
+            gradient.name = f"d {title_of(node)}"
         if node.primitive is None and node in wanted:
             ends[gradient] = None
     drawn = Graph([*(twins[root] for root in graph.outputs), *ends])
@@ -105,9 +110,7 @@ def _twin(node: Node, twins: Mapping[Node, Node]) -> Node:
     """A copy of a node, which can have a gradient if its numbers can."""
     inputs = tuple(twins[i] if isinstance(i, Node) else i for i in node.inputs)
     tracked = node.tracked or (node.primitive is None and node.value.dtype.kind == "f")
-    twin = Node(node.value, node.primitive, inputs, node.static, tracked, node.scope, node.site)
-    twin.name, twin.leaf = node.name, node.leaf
-    return twin
+    return node.remade(node.value, inputs, tracked)
 
 
 def _node(g: Any) -> Node:
@@ -136,7 +139,7 @@ def _seed(root: Node, seed: Array) -> Tensor:
     """A cotangent to start from, which is an input of the backward pass."""
     start = Tensor(seed)
     node = Node(start._node.value, tracked=True, scope=("backward",))
-    node.name = f"d {_title(root)}"
+    node.name = f"d {title_of(root)}"
     return Tensor._of(node)
 
 
@@ -146,14 +149,6 @@ def _kind(node: Node, graph: Graph) -> Kind:
     if node.primitive is not None:
         return Kind.OPERATION
     return Kind.PARAMETER if node.leaf is not None else Kind.INPUT
-
-
-def _title(node: Node) -> str:
-    if node.name:
-        return str(node.name)
-    if node.primitive is not None:
-        return node.primitive.name
-    return "parameter" if node.leaf is not None else "input"
 
 
 def _details(node: Node, kind: Kind, arrived: Gradients, check: NodeCheck | None) -> Details:

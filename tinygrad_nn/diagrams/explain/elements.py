@@ -36,9 +36,7 @@ def with_arrays(root: Node) -> dict[Node, Node]:
     copies: dict[Node, Node] = {}
     for node in Graph([root]):
         inputs = tuple(copies[i] if isinstance(i, Node) else _plain(i) for i in node.inputs)
-        copy = Node(np.asarray(node.value), node.primitive, inputs, node.static, node.tracked)
-        copy.scope, copy.name, copy.leaf = node.scope, node.name, node.leaf
-        copies[node] = copy
+        copies[node] = node.remade(np.asarray(node.value), inputs, node.tracked)
     return copies
 
 

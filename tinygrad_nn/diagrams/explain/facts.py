@@ -14,8 +14,9 @@ import numpy as np
 from ..._typing import Array
 from ...primitives import Domain, Primitive, Trait
 from ...verify.table.sampling import jumps_at, on_kinks, sample
+from ..labels import number
 from .letters import arguments
-from .wording import joined, number
+from .wording import joined
 
 __all__ = ["conventions", "domains_in_words", "kinks_in_words", "kinks_of", "slopes", "true_domain"]
 

@@ -12,6 +12,7 @@ from ...errors import ArgumentError
 from ...verify.nodes import check_element
 from ...verify.text import one_line
 from ...verify.verdicts import Element, Verdict, told_verdict
+from ..places import places_in
 from .display import displayed
 from .elements import Elements, with_arrays
 from .explanation import Explanation
@@ -22,7 +23,7 @@ from .page import gradient_page
 from .paths import Path
 from .search import Search
 from .suspects import suspects
-from .titles import chosen_index, chosen_value, places, titles
+from .titles import chosen_index, chosen_value, titles
 from .wording import at, printable
 
 __all__ = ["GradientExplanation", "explain_gradient"]
@@ -138,7 +139,7 @@ def explain_gradient(of: Tensor, parameter: Any, index: Any, paths: int) -> Grad
     return GradientExplanation(
         loss=shown.loss,
         parameter=shown.parameter,
-        scope="/".join(places(original.nodes).get(node, ())),
+        scope="/".join(places_in(original.nodes).get(node, ())),
         index=place,
         paths=shown.paths,
         found=len(search.ends),

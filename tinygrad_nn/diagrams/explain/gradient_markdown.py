@@ -3,10 +3,11 @@
 import re
 from typing import TYPE_CHECKING
 
+from ..labels import number
 from .formulas import latex, latex_number, latex_text
 from .gradient_text import abbreviated, factors, summary_of_paths
 from .paths import Path, Step, heading
-from .wording import number, printable
+from .wording import printable
 
 if TYPE_CHECKING:
     from .gradient import GradientExplanation

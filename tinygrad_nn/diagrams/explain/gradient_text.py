@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ...verify.verdicts import Verdict
+from ..labels import number
 from .paths import Path, Step, heading
-from .wording import at, number, printable
+from .wording import at, printable
 
 if TYPE_CHECKING:
     from .gradient import GradientExplanation

@@ -6,7 +6,7 @@ import numpy as np
 
 from ...autograd import Node
 from ...verify.verdicts import Element, Verdict
-from .wording import number
+from ..labels import number
 
 __all__ = ["collected", "disagreement", "lost_digits", "uncertainty"]
 

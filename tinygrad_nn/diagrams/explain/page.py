@@ -4,10 +4,11 @@ import html
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from ..labels import number
 from .card_text import facts_of
 from .gradient_text import abbreviated, difference, factors, numbers_text, summary_of_paths
 from .paths import Path, Step, heading
-from .wording import at, number, printable
+from .wording import at, printable
 
 if TYPE_CHECKING:
     from .card import Card

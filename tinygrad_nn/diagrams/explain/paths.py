@@ -8,10 +8,11 @@ import numpy as np
 
 from ..._typing import Array
 from ...autograd import Node
+from ..labels import number
 from .elements import Elements, is_elementwise
 from .letters import arguments, names_in, numbers_at
 from .search import Hop
-from .wording import at, number, printable
+from .wording import at, printable
 
 __all__ = ["Path", "Step", "described", "heading"]
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ...autograd import elementwise_grad
-from .wording import number
+from ..labels import number
 
 __all__ = ["seams_in_words"]
 

@@ -11,8 +11,9 @@ from ...verify.differences import Line, typical_size
 from ...verify.judge import judge
 from ...verify.replay import lifted
 from ...verify.verdicts import Verdict
+from ..labels import number
 from .search import Hop
-from .wording import at, number, printable
+from .wording import at, printable
 
 __all__ = ["suspects"]
 

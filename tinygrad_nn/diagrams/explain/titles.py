@@ -9,9 +9,10 @@ import numpy as np
 from ..._typing import Array, Shape
 from ...autograd import Node, Tensor
 from ...errors import ArgumentError, GradientError
+from ..places import places_in, title_of
 from .wording import joined, printable, shape_text
 
-__all__ = ["chosen_index", "chosen_value", "places", "titles"]
+__all__ = ["chosen_index", "chosen_value", "titles"]
 
 _LISTED = 12  # names in an error
 
@@ -22,35 +23,13 @@ def titles(nodes: Iterable[Node]) -> dict[Node, str]:
     taken: set[str] = set()
     counts: dict[str, int] = {}
     for node in nodes:
-        title = plain = _title(node)
+        title = plain = title_of(node)
         while title in taken:
             counts[plain] = counts.get(plain, 1) + 1
             title = f"{plain} {counts[plain]}"
         taken.add(title)
         found[node] = title
     return found
-
-
-def _title(node: Node) -> str:
-    if node.name:
-        return str(node.name)
-    if node.primitive is not None:
-        return node.primitive.name
-    return "parameter" if node.tracked else "input"
-
-
-def places(nodes: Sequence[Node]) -> dict[Node, tuple[str, ...]]:
-    """The scope of each node; a leaf belongs where all its users are."""
-    shared: dict[Node, tuple[str, ...]] = {}
-    for node in nodes:
-        if node.primitive is not None:
-            shared[node] = node.scope
-        for parent in node.parents:
-            if parent.primitive is None:
-                before = shared.get(parent, node.scope)
-                same = [a == b for a, b in zip(before, node.scope, strict=False)]
-                shared[parent] = before[: (*same, False).index(False)]
-    return shared
 
 
 def chosen_value(nodes: Sequence[Node], parameter: Any) -> Node:
@@ -94,7 +73,7 @@ def chosen_value(nodes: Sequence[Node], parameter: Any) -> Node:
 
 
 def _named(nodes: Sequence[Node], name: str) -> Node:
-    called, scopes = titles(nodes), places(nodes)
+    called, scopes = titles(nodes), places_in(nodes)
     paths = {n: "/".join((*scopes.get(n, ()), str(n.name))) for n in nodes if n.name}
     whole = [n for n in nodes if paths.get(n) == name]
     ends = [n for n in paths if paths[n].endswith(f"/{name}") or n.name == name]
@@ -123,7 +102,7 @@ def _tracked(node: Node, nodes: Sequence[Node]) -> Node:
 
 def _what_there_is(nodes: Sequence[Node]) -> str:
     """The names that may be given, leaves first."""
-    scopes = places(nodes)
+    scopes = places_in(nodes)
     called = titles(nodes)
     tracked = [n for n in nodes if n.tracked]
     order = sorted(tracked, key=lambda n: n.primitive is not None)

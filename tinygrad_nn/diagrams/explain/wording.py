@@ -1,29 +1,13 @@
 """How numbers, names, places and lists are written, for people."""
 
-import math
 from collections.abc import Iterable, Sequence
 
 from ..._typing import Shape
 
-__all__ = ["at", "joined", "number", "ordinal", "printable", "shape_text", "times"]
+__all__ = ["at", "joined", "ordinal", "printable", "shape_text", "times"]
 
 _LONGEST = 40  # characters of a name
 _ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth")
-
-
-def number(value: float, digits: int = 4) -> str:
-    """A number with a few significant digits.
-
-    Example:
-        >>> from tinygrad_nn.diagrams.explain.wording import number
-        >>> number(-0.123456), number(2.0), number(float("nan"))
-        ('-0.1235', '2', 'NaN')
-    """
-    if math.isnan(value):
-        return "NaN"
-    if math.isinf(value):
-        return "∞" if value > 0 else "-∞"
-    return f"{value + 0.0:.{digits}g}"  # -0.0 + 0.0 is 0
 
 
 def printable(name: object, longest: int = _LONGEST) -> str:

@@ -75,7 +75,7 @@ function eachIndex(shape, f) {
   }
 }
 
-function placeOf(index, strides) {
+function offsetAt(index, strides) {
   let place = 0;
   for (let i = 0; i < strides.length; i++) place += index[i] * strides[i];
   return place;
@@ -99,7 +99,7 @@ function elementwise(f, ...operands) {
   const data = new Array(sizeOf(shape));
   const steps = arrays.map(a => stridesOver(a.shape, shape));
   eachIndex(shape, (index, n) => {
-    data[n] = Number(f(...arrays.map((a, k) => a.data[placeOf(index, steps[k])])));
+    data[n] = Number(f(...arrays.map((a, k) => a.data[offsetAt(index, steps[k])])));
   });
   return makeArray(shape, "float64", data);
 }
@@ -115,7 +115,7 @@ function reduced(a, axis, f) {
   const shape = a.shape.map((n, i) => (axes.includes(i) ? 1 : n));
   const rows = Array.from({ length: sizeOf(shape) }, () => []);
   const steps = stridesOver(shape, a.shape);
-  eachIndex(a.shape, (index, n) => rows[placeOf(index, steps)].push(a.data[n]));
+  eachIndex(a.shape, (index, n) => rows[offsetAt(index, steps)].push(a.data[n]));
   return makeArray(shape, "float64", rows.map(f));
 }
 
@@ -123,13 +123,13 @@ function transposed(a, axes) {
   const order = axes ? axesOf(axes, a.shape.length) : a.shape.map((_, i) => i).reverse();
   const steps = stridesOf(a.shape), turned = order.map(i => steps[i]);
   const shape = order.map(i => a.shape[i]), data = new Array(a.data.length);
-  eachIndex(shape, (index, n) => { data[n] = a.data[placeOf(index, turned)]; });
+  eachIndex(shape, (index, n) => { data[n] = a.data[offsetAt(index, turned)]; });
   return makeArray(shape, a.dtype, data);
 }
 
 function repeated(a, shape) {
   const steps = stridesOver(a.shape, shape), data = new Array(sizeOf(shape));
-  eachIndex(shape, (index, n) => { data[n] = a.data[placeOf(index, steps)]; });
+  eachIndex(shape, (index, n) => { data[n] = a.data[offsetAt(index, steps)]; });
   return makeArray(shape, a.dtype, data);
 }
 

@@ -58,7 +58,7 @@ function elementAt(array, index) {
   const inside = own.map((i, k) => (shape[k] === 1 ? 0 : i));
   const shown = shownShape(array);
   if (inside.some((i, k) => i >= shown[k])) return undefined;
-  return array.data[placeOf(inside, stridesOf(shown))];
+  return array.data[offsetAt(inside, stridesOf(shown))];
 }
 
 // The letters of a row with the numbers of one element: of its operands, y, and g.

@@ -2,7 +2,7 @@
 // Reading and writing elements by an index as NumPy has it: whole numbers, slices, an ellipsis, new
 // axes, and arrays of whole numbers or of truth.
 
-function sliceOver([start, stop, step], n) {
+function sliceWithin([start, stop, step], n) {
   const by = step ?? 1, low = by < 0 ? -1 : 0, high = by < 0 ? n - 1 : n;
   const bounded = (x, otherwise) =>
     (x === null ? otherwise : Math.min(Math.max(x < 0 ? x + n : x, low), high));
@@ -49,7 +49,7 @@ function selected(shape, index) {
     if (part === "new") { dims.push({ n: 1, step: 0 }); continue; }
     const n = shape[axis], stride = strides[axis++];
     if (part.slice) {
-      const s = sliceOver(part.slice, n);
+      const s = sliceWithin(part.slice, n);
       base += s.from * stride;
       dims.push({ n: s.n, step: s.step * stride });
     } else if (part.data) {
@@ -68,10 +68,10 @@ function selected(shape, index) {
     ({ part, n, stride, steps: stridesOver(part.shape, extent) }));
   const places = [];
   eachIndex(result, index => {
-    let place = base + placeOf(index, steps);
+    let place = base + offsetAt(index, steps);
     const inside = index.slice(at, at + extent.length);
     for (const { part, n, stride, steps: own } of lookups) {
-      const i = part.data[placeOf(inside, own)];
+      const i = part.data[offsetAt(inside, own)];
       place += (i < 0 ? i + n : i) * stride;
     }
     places.push(place);

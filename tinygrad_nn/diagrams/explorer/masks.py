@@ -9,7 +9,7 @@ So is a value that stop_gradient let through, where something was computed from 
 gradient either: in max(s, floor) + (p − s), where s is p without its gradient, s stays what it was.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -63,9 +63,13 @@ def steady(graph: Graph) -> list[Node]:
     ]
 
 
-def held(graph: Graph) -> list[Node]:
-    """What stays as it was recorded, whatever is changed: such values, other masks, and indices."""
-    known = masks(graph)
+def held(graph: Graph, known: Container[Any]) -> list[Node]:
+    """What stays as it was recorded, whatever is changed: such values, other masks, and indices.
+
+    Args:
+        graph: a recording.
+        known: the masks that are found again.
+    """
     indexed = [
         node
         for node in graph.nodes

@@ -109,7 +109,7 @@ function tableOf(array, options) {
 }
 
 function cellOf(array, index, options) {
-  const place = placeOf(index, options.strides), x = array.data[place];
+  const place = offsetAt(index, options.strides), x = array.data[place];
   const cell = el("td", { tabindex: -1, text: short(x, array.dtype) });
   const told = `${indexText(index)} ${index.length ? "= " : ""}${full(x, array.dtype)}`;
   cell.title = told;

@@ -49,7 +49,7 @@ class _Model:
         self.graph = graph
         self.seeds = {root: np.asarray(seed) for root, seed in seeds.items() if root.tracked}
         self.checks = checks
-        self.places = places_in(graph)
+        self.places = places_in(graph.nodes)
         self.ids = {node: i for i, node in enumerate(graph.nodes)}
         self.users: dict[Node, list[Node]] = {node: [] for node in graph.nodes}
         for node in graph.nodes:
@@ -89,7 +89,9 @@ class _Model:
                 "wrong": [self.ids[n] for n in self.arrival if n in self.wrong.gradients],
             },
             "refusal": self.arithmetic.refusal,
-            "held": [] if self.arithmetic.refusal else [self.ids[n] for n in held(self.graph)],
+            "held": []
+            if self.arithmetic.refusal
+            else [self.ids[node] for node in held(self.graph, self.arithmetic.masks)],
         }
 
     def _array(self, value: Array) -> dict[str, Any]:

@@ -72,8 +72,8 @@ function matmul(a, b) {
   const stepsA = stridesOver(left.slice(0, -2), batch);
   const stepsB = stridesOver(right.slice(0, -2), batch), data = [];
   eachIndex(batch, index => {
-    const fromA = placeOf(index, stepsA) * rows * inner;
-    const fromB = placeOf(index, stepsB) * inner * columns;
+    const fromA = offsetAt(index, stepsA) * rows * inner;
+    const fromB = offsetAt(index, stepsB) * inner * columns;
     for (let i = 0; i < rows; i++) for (let j = 0; j < columns; j++) {
       let sum = 0;
       for (let k = 0; k < inner; k++) {
@@ -101,8 +101,8 @@ function einsum(subscripts, arrays) {
   const steps = terms.map((term, t) => over(term, arrays[t].shape));
   const to = over(output, sums.shape);
   eachIndex(letters.map(c => lengths[c]), index => {
-    sums.data[placeOf(index, to)] +=
-      product(arrays.map((a, t) => a.data[placeOf(index, steps[t])]));
+    sums.data[offsetAt(index, to)] +=
+      product(arrays.map((a, t) => a.data[offsetAt(index, steps[t])]));
   });
   return sums;
 }

@@ -4,13 +4,12 @@ Everything is drawn here, once. The script of the page puts the values of a fram
 knows nothing else; without it, the page shows the last frame.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 
 from ..._svg import escaped
 from ..inlined import as_json
 
-__all__ = ["Frames", "number", "whole"]
+__all__ = ["Frames", "whole"]
 
 Varying = str | Sequence[str]  # one value for all frames, or one for each
 
@@ -62,12 +61,3 @@ class Frames:
 def whole(text: str) -> str:
     """Text for markup, as long as it is."""
     return escaped(text, longest=None)
-
-
-def number(value: float) -> str:
-    """A number with four digits, as people write it."""
-    if math.isnan(value):
-        return "NaN"
-    if math.isinf(value):
-        return "∞" if value > 0 else "-∞"
-    return f"{value:.4g}"

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .frames import number
+from ..labels import number
 from .record import TrainingRecord
 from .snapshot import Snapshot
 

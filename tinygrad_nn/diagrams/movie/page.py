@@ -7,9 +7,10 @@ from ...verify import GradcheckReport
 from ...verify.report import COLUMNS
 from ..diagram import Diagram
 from ..inlined import file_text
+from ..labels import number
 from .confusion import confusion, is_large, right
 from .curves import curves
-from .frames import Frames, number, whole
+from .frames import Frames, whole
 from .inline import inline_svg
 from .notes import Note, find_notes
 from .panels import activation_table, layer_panels

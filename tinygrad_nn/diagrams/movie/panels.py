@@ -3,7 +3,8 @@
 import math
 from collections.abc import Sequence
 
-from .frames import Frames, number, whole
+from ..labels import number
+from .frames import Frames, whole
 from .histograms import Histogram
 from .record import TrainingRecord
 from .snapshot import Snapshot

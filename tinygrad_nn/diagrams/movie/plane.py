@@ -7,9 +7,10 @@ from typing import NamedTuple
 import numpy as np
 
 from ..._typing import Array
+from ..labels import number
 from ..regions import Box, outlines
 from ..scales import ticks
-from .frames import Frames, number, whole
+from .frames import Frames, whole
 from .outputs import Classes, Values
 from .record import GRID, TrainingRecord
 from .snapshot import Snapshot
